@@ -1,0 +1,124 @@
+"""Settings, all from the environment (README, "Settings")."""
+
+import os
+import secrets
+from pathlib import Path
+
+from config import databases
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+HOME = databases.home()
+
+
+def _secret_key() -> str:
+    """RESTAGE_SECRET_KEY, or a key made once for this home."""
+    if chosen := os.environ.get("RESTAGE_SECRET_KEY"):
+        return chosen
+    path = HOME / "secret_key"
+    if not path.exists():
+        HOME.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(50))
+    return path.read_text()
+
+
+SECRET_KEY = _secret_key()
+DEBUG = False
+ALLOWED_HOSTS = os.environ.get("RESTAGE_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
+
+CONSOLE_URL = os.environ.get(databases.CONSOLE_URL, "postgresql://127.0.0.1/restage")
+WAREHOUSE_URL = os.environ.get(databases.WAREHOUSE_URL, "postgresql://127.0.0.1/warehouse")
+EXTRACT_FOLDERS = [Path(p) for p in os.environ.get("RESTAGE_EXTRACTS", "").split(os.pathsep) if p]
+SOURCE = os.environ.get("RESTAGE_SOURCE", str(HOME / "deliveries"))
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "template_partials",
+    "csp",
+    "django_q",
+    "config",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+DATABASES = {
+    "default": databases.django_settings(CONSOLE_URL),
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = os.environ.get("RESTAGE_TIME_ZONE", "Pacific/Auckland")
+USE_TZ = True
+USE_THOUSAND_SEPARATOR = False
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 8 * 3600
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+    }
+}
+
+# The doorbell (design: the queue carries a job id and nothing else). The time limit is ours: jobs renew a lease,
+# so the queue must never hand a running one out again on its own.
+Q_CLUSTER = {
+    "name": "restage",
+    "orm": "default",
+    "workers": int(os.environ.get("RESTAGE_WORKERS", "2")),
+    "timeout": 6 * 3600,
+    "retry": 7 * 3600,
+    "queue_limit": 1,
+    "bulk": 1,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "save_limit": -1,
+    "catch_up": False,
+    "scheduler": False,
+    "label": "Restage",
+}
