@@ -1,0 +1,166 @@
+"""Compares a warehouse with the contract (schema.py, functions.py) and extends it: additive and resumable."""
+
+import hashlib
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from warehouse import functions, schema
+from warehouse.registry import Registry
+
+OLDEST_SERVER = 150000
+
+
+class UnfitWarehouseError(RuntimeError):
+    """This server or database cannot be a warehouse; the message says why. Nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One missing object: `what` in words, `ddl` to make it. `alone`: outside a transaction (CONCURRENTLY)."""
+
+    what: str
+    ddl: str
+    alone: bool = False
+
+
+def missing(connection: psycopg.Connection, registry: Registry) -> list[Step]:
+    """The steps that are still to be taken, in order; none when the warehouse fulfils the contract.
+
+    Raises UnfitWarehouseError for a server older than PostgreSQL 15 or a column of another type.
+    """
+    version = connection.info.server_version
+    if version < OLDEST_SERVER:
+        raise UnfitWarehouseError(f"PostgreSQL {version // 10000} is too old: Restage needs 15 or newer.")
+    found = _Catalogue.read(connection)
+    steps = [Step(f"schema {name}", f"CREATE SCHEMA {name}") for name in schema.SCHEMAS if name not in found.schemas]
+    steps += _definitions(connection, functions.definitions(version), found)
+    for name, columns in schema.ETL_TABLES.items():
+        steps += _table_steps(connection, schema.Table("etl", name, columns), found)
+    for name, body in schema.RESTAGE_TABLES.items():
+        if ("restage", name) not in found.columns:
+            steps.append(Step(f"table restage.{name}", f"CREATE TABLE restage.{name} ({body})"))
+    for table in schema.data_tables(registry):
+        steps += _table_steps(connection, table, found)
+    steps += _index_steps(found)
+    for name, query in schema.views(registry).items():
+        if tuple(name.split(".")) not in found.columns:
+            steps.append(Step(f"view {name}", f"CREATE VIEW {name} AS {query.as_string(connection)}"))
+    return steps
+
+
+def apply(connection: psycopg.Connection, registry: Registry) -> list[Step]:
+    """Take every missing step and return them. Needs an autocommit connection; can be run again after any failure."""
+    taken = missing(connection, registry)
+    for step in taken:
+        connection.execute(sql.SQL(step.ddl))
+    with connection.transaction():
+        for name, digest in _digests(functions.definitions(connection.info.server_version)).items():
+            connection.execute(
+                "INSERT INTO restage.applied VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET digest = excluded.digest",
+                [name, digest],
+            )
+    return taken
+
+
+@dataclass(frozen=True)
+class _Catalogue:
+    """What the database holds now."""
+
+    schemas: frozenset[str]
+    columns: dict[tuple[str, str], dict[str, str]]
+    indexes: frozenset[str]
+    functions: dict[str, str]
+
+    @classmethod
+    def read(cls, connection: psycopg.Connection) -> "_Catalogue":
+        columns: dict[tuple[str, str], dict[str, str]] = {}
+        for space, table, column, type_name in connection.execute(
+            "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod)"
+            " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v')",
+            [list(schema.SCHEMAS)],
+        ):
+            columns.setdefault((space, table), {})[column] = type_name
+        applied: dict[str, str] = {}
+        if ("restage", "applied") in columns:
+            applied = dict(connection.execute("SELECT name, digest FROM restage.applied").fetchall())
+        spaces = connection.execute("SELECT nspname FROM pg_namespace").fetchall()
+        indexes = connection.execute(
+            "SELECT schemaname || '.' || indexname FROM pg_indexes i JOIN pg_class c ON c.relname = i.indexname"
+            " JOIN pg_index x ON x.indexrelid = c.oid AND x.indisvalid"
+        ).fetchall()
+        return cls(frozenset(s for (s,) in spaces), columns, frozenset(i for (i,) in indexes), applied)
+
+
+def _digests(definitions: dict[str, str]) -> dict[str, str]:
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in definitions.items()}
+
+
+def _definitions(connection: psycopg.Connection, wanted: dict[str, str], found: _Catalogue) -> list[Step]:
+    digests = _digests(wanted)
+    return [Step(f"function restage.{n}", ddl) for n, ddl in wanted.items() if found.functions.get(n) != digests[n]]
+
+
+def _table_steps(connection: psycopg.Connection, table: schema.Table, found: _Catalogue) -> list[Step]:
+    name = f"{table.schema}.{table.name}"
+    existing = found.columns.get((table.schema, table.name))
+    if existing is None:
+        body = ", ".join(f"{column} {kind}" for column, kind in table.columns)
+        steps = [Step(f"table {name}", f"CREATE TABLE {name} ({body})")]
+    else:
+        steps = [
+            Step(f"column {name}.{column}", f"ALTER TABLE {name} ADD COLUMN {column} {_addable(kind)}")
+            for column, kind in table.columns
+            if column not in existing
+        ]
+        _refuse_other_types(name, table, existing)
+    return steps + _table_indexes(table, name, found, fresh=existing is None)
+
+
+def _table_indexes(table: schema.Table, name: str, found: _Catalogue, *, fresh: bool) -> list[Step]:
+    how = "" if fresh else "CONCURRENTLY "
+    steps = []
+    if table.unique and f"{table.schema}.{table.name}_natural_key_idx" not in found.indexes:
+        index = f"{table.name}_natural_key_idx"
+        steps.append(_index(f"UNIQUE INDEX {how}", index, f"ON {name} ({table.unique})", fresh))
+    for index, expression in table.lookups:
+        if f"{table.schema}.{index}" not in found.indexes:
+            steps.append(_index(f"INDEX {how}", index, f"ON {name} ({expression})", fresh))
+    return steps
+
+
+def _index(kind: str, name: str, on: str, fresh: bool) -> Step:
+    return Step(f"index {name}", f"CREATE {kind}IF NOT EXISTS {name} {on}", alone=not fresh)
+
+
+def _index_steps(found: _Catalogue) -> list[Step]:
+    steps = []
+    for name, on in schema.INDEXES.items():
+        if name not in found.indexes:
+            kind = "UNIQUE INDEX" if name in schema.UNIQUE_INDEXES else "INDEX"
+            ddl = f"CREATE {kind} CONCURRENTLY IF NOT EXISTS {name.split('.')[1]} {on}"
+            steps.append(Step(f"index {name}", ddl, alone=True))
+    for name in schema.DROPPED_INDEXES:
+        if name in found.indexes:
+            ddl = f"DROP INDEX CONCURRENTLY {name}"
+            steps.append(Step(f"drop index {name} (it forbids a second attempt at a file)", ddl, alone=True))
+    return steps
+
+
+def _addable(kind: str) -> str:
+    """A column joins a table that has rows: it cannot be NOT NULL without a value for them."""
+    return kind if "DEFAULT" in kind else kind.replace(" NOT NULL", "")
+
+
+def _refuse_other_types(name: str, table: schema.Table, existing: dict[str, str]) -> None:
+    long = {"timestamptz": "timestamp with time zone", "timestamp": "timestamp without time zone", "serial": "integer"}
+    for column, kind in table.columns:
+        declared = kind.split(" ")[0]
+        declared = long.get(declared, declared)
+        if column in existing and existing[column] != declared:
+            raise UnfitWarehouseError(
+                f"{name}.{column} is {existing[column]} in the warehouse and {declared} in the declaration."
+                " Change one of them; Restage never retypes a column."
+            )

@@ -1,0 +1,104 @@
+"""The SQL functions of schema restage: safe casts. Each gives NULL where the text is not a value of its type.
+
+From PostgreSQL 16 they are plain SQL over pg_input_is_valid (inlined: 1.5 × the cost of a bare cast); before that a
+PL/pgSQL block with an exception handler (3.7 ×). The shapes are checked first, so that PostgreSQL's own generosity
+('today', '0x1F', '1_000', 'infinity', 'Aug 18') never decides what a value means.
+"""
+
+INTEGER = r"^[+-]?[0-9]+$"
+NUMERIC = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
+DATE_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?)?$"
+ZONED = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
+
+_CLEAN = r"""CREATE OR REPLACE FUNCTION restage.clean(v text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT nullif(btrim(v, E' \t\r\n\u00a0'), '') $$"""
+
+_BOOLEAN = """CREATE OR REPLACE FUNCTION restage.to_boolean(v text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT CASE WHEN lower(v) IN ('1', 'true', 't', 'yes', 'y', 'on') THEN true
+                  WHEN lower(v) IN ('0', 'false', 'f', 'no', 'n', 'off') THEN false END $$"""
+
+_VALUE_CLASS = rf"""CREATE OR REPLACE FUNCTION restage.value_class(v text) RETURNS text LANGUAGE sql IMMUTABLE
+PARALLEL SAFE
+AS $$ SELECT CASE WHEN v IS NULL THEN 'empty'
+    WHEN v ~ '{INTEGER}' THEN 'integer of ' || length(v) || ' digits'
+    WHEN v ~ '{NUMERIC}' THEN 'decimal number'
+    WHEN v ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}' THEN 'date in ISO form'
+    WHEN v ~ '^[0-9]{{1,2}}[./-][0-9]{{1,2}}[./-][0-9]{{2,4}}' THEN 'date in another form'
+    ELSE 'text of ' || length(v) || ' characters' END $$"""
+
+_MASK = r"""CREATE OR REPLACE FUNCTION restage.mask(v text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT left(regexp_replace(regexp_replace(v, '[0-9]', '9', 'g'), '[^0-9 .:/@+-]', 'x', 'g'), 24) $$"""
+
+_EXTRACTED = r"""CREATE OR REPLACE FUNCTION restage.extracted_at(v text) RETURNS timestamptz LANGUAGE plpgsql STABLE
+PARALLEL SAFE AS $$ BEGIN
+    IF v ~ '^[0-9]{10}$' THEN RETURN to_timestamp(v, 'YYMMDDHH24MI'); END IF;
+    RETURN v::timestamptz;
+EXCEPTION WHEN data_exception THEN RETURN '-infinity'; END $$"""
+
+# name, arguments, shape, the bare cast, the type that must accept the text
+_CASTS = (
+    ("to_integer", "integer", INTEGER, "v::integer", "integer"),
+    ("to_bigint", "bigint", INTEGER, "v::bigint", "bigint"),
+    ("to_date", "date", DATE_TIME, "v::timestamp::date", "timestamp"),
+    ("to_timestamp", "timestamp", DATE_TIME, "v::timestamp", "timestamp"),
+)
+
+
+def definitions(server_version: int) -> dict[str, str]:
+    """Name → CREATE OR REPLACE statement, in the order in which they must be made."""
+    modern = server_version >= 160000
+    made = {
+        "clean": _CLEAN,
+        "to_boolean": _BOOLEAN,
+        "value_class": _VALUE_CLASS,
+        "mask": _MASK,
+        "extracted_at": _EXTRACTED,
+    }
+    for name, returns, shape, cast, type_name in _CASTS:
+        made[name] = _cast(modern, f"{name}(v text)", returns, f"v ~ '{shape}'", cast, f"'{type_name}'")
+    made["to_numeric"] = _numeric(modern)
+    made["to_timestamptz"] = _zoned(modern)
+    return made
+
+
+def _cast(modern: bool, signature: str, returns: str, shape: str, cast: str, type_name: str) -> str:
+    head = f"CREATE OR REPLACE FUNCTION restage.{signature} RETURNS {returns} LANGUAGE"
+    if modern:
+        return (
+            f"{head} sql STABLE PARALLEL SAFE AS $$ SELECT CASE WHEN {shape} THEN"
+            f" CASE WHEN pg_input_is_valid(v, {type_name}) THEN {cast} END END $$"
+        )
+    return (
+        f"{head} plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN CASE WHEN {shape} THEN {cast} END;"
+        " EXCEPTION WHEN data_exception THEN RETURN NULL; END $$"
+    )
+
+
+def _numeric(modern: bool) -> str:
+    """`limits` is '' or '(p,s)': the declared precision. More decimals than declared are rounded, as a column does."""
+    if modern:
+        return _cast(
+            True, "to_numeric(v text, limits text)", "numeric", f"v ~ '{NUMERIC}'", "v::numeric", "'numeric' || limits"
+        )
+    return f"""CREATE OR REPLACE FUNCTION restage.to_numeric(v text, limits text) RETURNS numeric LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE AS $$ DECLARE checked numeric; BEGIN
+    IF v !~ '{NUMERIC}' THEN RETURN NULL; END IF;
+    EXECUTE 'SELECT $1::numeric' || limits INTO checked USING v;
+    RETURN checked;
+EXCEPTION WHEN data_exception THEN RETURN NULL; END $$"""
+
+
+def _zoned(modern: bool) -> str:
+    """Text with an offset means that instant; text without one is wall-clock time in `zone`."""
+    without, with_offset = "(v::timestamp AT TIME ZONE zone)", "v::timestamptz"
+    if modern:
+        return f"""CREATE OR REPLACE FUNCTION restage.to_timestamptz(v text, zone text) RETURNS timestamptz LANGUAGE sql
+STABLE PARALLEL SAFE AS $$ SELECT CASE
+    WHEN v ~ '{DATE_TIME}' THEN CASE WHEN pg_input_is_valid(v, 'timestamp') THEN {without} END
+    WHEN v ~ '{ZONED}' THEN CASE WHEN pg_input_is_valid(v, 'timestamptz') THEN {with_offset} END END $$"""
+    return f"""CREATE OR REPLACE FUNCTION restage.to_timestamptz(v text, zone text) RETURNS timestamptz LANGUAGE plpgsql
+STABLE PARALLEL SAFE AS $$ BEGIN RETURN CASE
+    WHEN v ~ '{DATE_TIME}' THEN {without}
+    WHEN v ~ '{ZONED}' THEN {with_offset} END;
+EXCEPTION WHEN data_exception THEN RETURN NULL; END $$"""

@@ -1,0 +1,197 @@
+"""The contract: every object a warehouse must have for Restage, as data that adoption.py compares and makes.
+
+Only additive: a user's table is extended, never rewritten, and no row of it is touched.
+"""
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from warehouse.registry import Column, Extract, Registry
+
+SCHEMAS = ("etl", "raw", "stg", "restage", "restage_build")
+
+# etl, as the first warehouse has it. (column, type with its constraints)
+ETL_TABLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "load_runs": (
+        ("load_run_id", "uuid PRIMARY KEY DEFAULT gen_random_uuid()"),
+        ("started_at", "timestamptz NOT NULL DEFAULT now()"),
+        ("completed_at", "timestamptz"),
+        ("status", "text NOT NULL"),
+        ("triggered_by", "text NOT NULL"),
+        ("notes", "text"),
+        ("total_files_processed", "integer DEFAULT 0"),
+        ("total_rows_ingested", "integer DEFAULT 0"),
+        ("total_rows_rejected", "integer DEFAULT 0"),
+        ("created_at", "timestamptz NOT NULL DEFAULT now()"),
+        ("updated_at", "timestamptz NOT NULL DEFAULT now()"),
+    ),
+    "load_run_files": (
+        ("load_run_file_id", "serial PRIMARY KEY"),
+        ("load_run_id", "uuid NOT NULL REFERENCES etl.load_runs"),
+        ("s3_bucket", "text NOT NULL"),
+        ("s3_key", "text NOT NULL"),
+        ("s3_version_id", "text NOT NULL"),
+        ("file_hash", "text NOT NULL"),
+        ("date_extracted", "text NOT NULL"),
+        ("extract_type", "text NOT NULL"),
+        ("per_org_id", "text NOT NULL"),
+        ("practice_id", "text NOT NULL"),
+        ("rows_read", "integer DEFAULT 0"),
+        ("rows_ingested", "integer DEFAULT 0"),
+        ("rows_rejected", "integer DEFAULT 0"),
+        ("started_at", "timestamptz"),
+        ("finished_at", "timestamptz"),
+        ("status", "text NOT NULL"),
+        ("error_message", "text"),
+        ("created_at", "timestamptz NOT NULL DEFAULT now()"),
+        ("updated_at", "timestamptz NOT NULL DEFAULT now()"),
+        # ours: which attempt this one replaces, which file of the source it stands for, and whether it still counts
+        ("superseded_at", "timestamptz"),
+        ("superseded_by_load_run_file_id", "integer REFERENCES etl.load_run_files"),
+        ("predecessor_load_run_file_id", "integer REFERENCES etl.load_run_files"),
+        ("original_load_run_file_id", "integer REFERENCES etl.load_run_files"),
+        ("content_sha256", "text"),
+        ("content_bytes", "bigint"),
+    ),
+    "staging_runs": (
+        ("staging_run_id", "uuid PRIMARY KEY DEFAULT gen_random_uuid()"),
+        ("load_run_id", "uuid NOT NULL REFERENCES etl.load_runs"),
+        ("extract_type", "text NOT NULL"),
+        ("source_table", "text NOT NULL"),
+        ("target_table", "text NOT NULL"),
+        ("started_at", "timestamptz NOT NULL DEFAULT now()"),
+        ("completed_at", "timestamptz"),
+        ("status", "text NOT NULL"),
+        ("total_rows_read", "integer DEFAULT 0"),
+        ("total_rows_transformed", "integer DEFAULT 0"),
+        ("total_rows_rejected", "integer DEFAULT 0"),
+        ("total_rows_deduplicated", "integer DEFAULT 0"),
+        ("successful_batches", "integer DEFAULT 0"),
+        ("failed_batches", "integer DEFAULT 0"),
+        ("duration_ms", "integer"),
+        ("rows_per_second", "integer"),
+        ("memory_usage_mb", "numeric(10,2)"),
+        ("error", "text"),
+        ("result", "text"),
+        ("created_at", "timestamptz NOT NULL DEFAULT now()"),
+        ("updated_at", "timestamptz NOT NULL DEFAULT now()"),
+    ),
+    "core_merge_runs": (
+        ("merge_run_id", "uuid PRIMARY KEY DEFAULT gen_random_uuid()"),
+        ("load_run_id", "uuid NOT NULL REFERENCES etl.load_runs"),
+        ("staging_run_id", "uuid NOT NULL REFERENCES etl.staging_runs"),
+        ("extract_type", "text NOT NULL"),
+        ("started_at", "timestamptz NOT NULL DEFAULT now()"),
+        ("completed_at", "timestamptz"),
+        ("status", "text NOT NULL"),
+        ("dimensions_created", "integer DEFAULT 0"),
+        ("dimensions_updated", "integer DEFAULT 0"),
+        ("facts_inserted", "integer DEFAULT 0"),
+        ("facts_updated", "integer DEFAULT 0"),
+        ("error", "text"),
+        ("result", "text"),
+        ("created_at", "timestamptz NOT NULL DEFAULT now()"),
+        ("updated_at", "timestamptz NOT NULL DEFAULT now()"),
+    ),
+}
+
+# What must commit together with the data.
+RESTAGE_TABLES: dict[str, str] = {
+    "applied": "name text PRIMARY KEY, digest text NOT NULL",
+    # who may write for a job: a worker whose epoch is not this one any more has lost the job
+    "job_fences": "job_id uuid PRIMARY KEY, epoch bigint NOT NULL",
+    "job_steps": """job_id uuid NOT NULL, step text NOT NULL, epoch bigint NOT NULL,
+        finished_at timestamptz NOT NULL DEFAULT now(), detail jsonb NOT NULL, PRIMARY KEY (job_id, step)""",
+    "effects": """effect_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, job_id uuid, action text NOT NULL,
+        actor text NOT NULL, at timestamptz NOT NULL DEFAULT now(), detail jsonb NOT NULL""",
+    "run_parents": """load_run_id uuid PRIMARY KEY REFERENCES etl.load_runs,
+        parent_load_run_id uuid NOT NULL REFERENCES etl.load_runs, job_id uuid NOT NULL, reason text NOT NULL""",
+    "before_images": """job_id uuid NOT NULL, table_name text NOT NULL, class text NOT NULL, key jsonb NOT NULL,
+        image jsonb, PRIMARY KEY (job_id, table_name, key)""",
+    # one row a broken check of a record; never its values
+    "rejections": """load_run_file_id integer NOT NULL, extract_type text NOT NULL, stage text NOT NULL,
+        record_no integer NOT NULL, line_no integer, column_name text, value_class text NOT NULL,
+        reason text NOT NULL, severity text NOT NULL, at timestamptz NOT NULL DEFAULT now()""",
+}
+
+INDEXES: dict[str, str] = {
+    "etl.load_run_files_load_run_idx": "ON etl.load_run_files (load_run_id)",
+    "etl.idx_load_run_files_status_date": "ON etl.load_run_files (status, created_at)",
+    "etl.load_run_files_live_idx": """ON etl.load_run_files (s3_version_id, file_hash)
+        WHERE superseded_at IS NULL AND status IN ('pending', 'processing', 'completed')""",
+    "etl.load_run_files_extract_idx": "ON etl.load_run_files (extract_type) WHERE superseded_at IS NULL",
+    "etl.staging_runs_load_run_completed_idx": """ON etl.staging_runs (load_run_id, extract_type)
+        WHERE status = 'completed'""",
+    "etl.staging_runs_load_run_idx": "ON etl.staging_runs (load_run_id)",
+    "restage.rejections_file_idx": "ON restage.rejections (load_run_file_id)",
+    "restage.effects_job_idx": "ON restage.effects (job_id)",
+    "restage.run_parents_parent_idx": "ON restage.run_parents (parent_load_run_id)",
+}
+UNIQUE_INDEXES = frozenset({"etl.load_run_files_live_idx", "etl.staging_runs_load_run_completed_idx"})
+
+# Replaced: it forbids a second attempt at a file (load_run_files_live_idx holds for the attempts that count).
+DROPPED_INDEXES = ("etl.load_run_files_unique_idx",)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the warehouse. `keys` are column lists of unique indexes, `lookups` the rest (SQL of each)."""
+
+    schema: str
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    unique: str | None = None
+    lookups: tuple[tuple[str, str], ...] = ()
+
+
+def data_tables(registry: Registry) -> list[Table]:
+    """raw and stg of every extract."""
+    return [table for extract in registry.extracts for table in (_raw(extract), _staging(extract))]
+
+
+def _raw(extract: Extract) -> Table:
+    key = ", ".join(f"restage.clean({name})" for name in extract.natural_key)
+    return Table(
+        "raw",
+        extract.table,
+        (
+            *((column.name, "text") for column in extract.columns),
+            ("load_run_file_id", "integer NOT NULL"),
+            ("record_no", "integer"),
+        ),
+        lookups=(
+            (f"{extract.table}_file_idx", "load_run_file_id"),
+            (f"{extract.table}_key_idx", key),
+        ),
+    )
+
+
+def _staging(extract: Extract) -> Table:
+    return Table(
+        "stg",
+        extract.table,
+        (
+            *((column.name, _staging_type(column, extract)) for column in extract.staged),
+            *((column.name, column.type) for column in extract.staging_only),
+            ("load_run_file_id", "integer NOT NULL"),
+            ("load_ts", "timestamptz NOT NULL DEFAULT now()"),
+        ),
+        unique=", ".join(extract.natural_key),
+    )
+
+
+def _staging_type(column: Column, extract: Extract) -> str:
+    required = column.required or column.name in extract.natural_key
+    return f"{column.type} NOT NULL" if required else column.type
+
+
+def views(registry: Registry) -> dict[str, sql.Composed]:
+    """One view a raw table: every row with what has become of its file's attempt."""
+    return {
+        f"restage.raw_{extract.table}": sql.SQL(
+            "SELECT r.*, f.superseded_at IS NOT NULL AS is_superseded, f.superseded_at,"
+            " f.superseded_by_load_run_file_id FROM {} r JOIN etl.load_run_files f USING (load_run_file_id)"
+        ).format(sql.Identifier("raw", extract.table))
+        for extract in registry.extracts
+    }
