@@ -78,11 +78,19 @@ class Document:
             raise self.wrong(key, f"{key} must be true or false")
         return value
 
-    def pattern(self, key: str) -> None:
+    def several(self, key: str) -> tuple[object, ...]:
+        value = self.value(key)
+        if not isinstance(value, list) or not value:
+            raise self.wrong(key, f"{key} must be a list")
+        return tuple(value)
+
+    def pattern(self, key: str) -> str:
+        text = self.text(key)
         try:
-            re.compile(self.text(key))
+            re.compile(text)
         except re.error as error:
             raise self.wrong(key, f"not a regular expression: {error}") from error
+        return text
 
     def section(self, key: str, *, missing: dict[str, object] | None = None) -> "Document":
         value = self._values.get(key, missing) if missing is not None else self.value(key)

@@ -45,11 +45,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Rule:
-    """A check on one column. A row that breaks a rule of severity "reject" never reaches staging."""
+    """A check on one column. A row that breaks a rule of severity "reject" never reaches staging.
+
+    `rule`: "pattern" (in `pattern`), "enum" (one of `values`), "range" or "length" (`values`: least and greatest).
+    """
 
     column: str
     rule: str
-    value: object
+    pattern: str
+    values: tuple[object, ...]
     severity: str
     reason: str
 
@@ -238,13 +242,12 @@ def _rule(section: Document, columns: tuple[Column, ...]) -> Rule:
     if column not in {c.name for c in columns}:
         raise section.wrong("column", f"there is no column {column}")
     kind = section.text("rule", among=("pattern", "enum", "range", "length"))
-    value = section.value("value")
-    if kind == "pattern":
-        section.pattern("value")
-    elif not isinstance(value, list) or (kind != "enum" and len(value) != 2):
-        raise section.wrong("value", "a list is needed: the allowed words, or the least and the greatest")
+    pattern = section.pattern("value") if kind == "pattern" else ""
+    values = () if kind == "pattern" else section.several("value")
+    if kind in ("range", "length") and len(values) != 2:
+        raise section.wrong("value", "the least and the greatest are needed: [least, greatest]")
     severity = section.optional_text("severity", among=("reject", "warn")) or "reject"
-    rule = Rule(column, kind, value, severity, section.text("reason"))
+    rule = Rule(column, kind, pattern, values, severity, section.text("reason"))
     section.refuse_unread()
     return rule
 

@@ -1,0 +1,114 @@
+"""Raw text → typed rows, as one SELECT. A value that is not of its type rejects its row, never the statement.
+
+The SELECT has three levels, fenced with OFFSET 0 so that each value is cleaned once and cast once:
+cleaned text → typed values → the numbers of the checks that the row breaks (`problems`).
+"""
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from warehouse.registry import Column, Extract, Rule
+
+_BARE = frozenset({"boolean", "integer", "bigint", "date", "timestamp"})
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that can be wrong with a row. `condition` is SQL over `c` (cleaned) and `t` (typed): true is bad."""
+
+    column: str
+    reason: str
+    severity: str
+    condition: sql.Composable
+
+
+def checks(extract: Extract) -> list[Check]:
+    """Every check of an extract; a row's `problems` are positions in this list, counted from 1."""
+    found = [_missing_key(name) for name in extract.natural_key]
+    for column in extract.staged:
+        if column.type != "text" and column.cast != "presence" and column.invalid == "reject":
+            found.append(_not_of_type(column))
+        if column.required and column.name not in extract.natural_key:
+            found.append(
+                Check(column.name, "required and empty", "reject", sql.SQL("{} IS NULL").format(_typed(column)))
+            )
+    return found + [Check(rule.column, rule.reason, rule.severity, _broken(rule)) for rule in extract.rules]
+
+
+def blocking(extract: Extract) -> list[int]:
+    """The numbers of the checks that keep a row out of staging."""
+    return [number for number, check in enumerate(checks(extract), start=1) if check.severity == "reject"]
+
+
+def typed_rows(extract: Extract, source: sql.Composable) -> sql.Composed:
+    """SELECT of `load_run_file_id, record_no`, the staged columns, their cleaned key text and `problems int[]`.
+
+    `source` is a query of raw rows (all columns of the file, load_run_file_id, record_no).
+    """
+    cleaned = sql.SQL(", ").join(
+        sql.SQL("restage.clean(r.{0}) AS {0}").format(sql.Identifier(column.name)) for column in extract.staged
+    )
+    typed = sql.SQL(", ").join(
+        sql.SQL("{} AS {}").format(_cast(column, extract), sql.Identifier(column.name)) for column in extract.staged
+    )
+    problems = sql.SQL(", ").join(
+        sql.SQL("CASE WHEN {} THEN {} END").format(check.condition, sql.Literal(number))
+        for number, check in enumerate(checks(extract), start=1)
+    )
+    kept = sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(column.name)) for column in extract.staged)
+    return sql.SQL(
+        "SELECT r.load_run_file_id, r.record_no, {kept},"
+        " coalesce(array_remove(ARRAY[{problems}]::integer[], NULL), '{{}}') AS problems"
+        " FROM ({source}) r"
+        " CROSS JOIN LATERAL (SELECT {cleaned} OFFSET 0) c"
+        " CROSS JOIN LATERAL (SELECT {typed} OFFSET 0) t"
+    ).format(kept=kept, problems=problems, source=source, cleaned=cleaned, typed=typed)
+
+
+def _cast(column: Column, extract: Extract) -> sql.Composable:
+    value: sql.Composable = sql.SQL("c.{}").format(sql.Identifier(column.name))
+    if column.cast == "presence":
+        return sql.SQL("({} IS NOT NULL)").format(value)
+    if column.cast == "lower":
+        value = sql.SQL("lower({})").format(value)
+    if column.default is not None:
+        value = sql.SQL("coalesce({}, {})").format(value, sql.Literal(column.default))
+    if column.type == "text":
+        return value
+    if column.type in _BARE:
+        return sql.SQL("restage.{}({})").format(sql.Identifier(f"to_{column.type}"), value)
+    if column.type == "timestamptz":
+        return sql.SQL("restage.to_timestamptz({}, {})").format(value, sql.Literal(extract.time_zone))
+    limits = column.type.removeprefix("numeric")
+    exact = sql.SQL("restage.to_numeric({}, {})").format(value, sql.Literal(limits))
+    return sql.SQL("{}::{}").format(exact, sql.SQL(column.type))
+
+
+def _text(name: str) -> sql.Composed:
+    return sql.SQL("c.{}").format(sql.Identifier(name))
+
+
+def _typed(column: Column) -> sql.Composed:
+    return sql.SQL("t.{}").format(sql.Identifier(column.name))
+
+
+def _missing_key(name: str) -> Check:
+    return Check(name, "part of the natural key and empty", "reject", sql.SQL("{} IS NULL").format(_text(name)))
+
+
+def _not_of_type(column: Column) -> Check:
+    bad = sql.SQL("{} IS NOT NULL AND {} IS NULL").format(_text(column.name), _typed(column))
+    return Check(column.name, f"not a {column.type}", "reject", bad)
+
+
+def _broken(rule: Rule) -> sql.Composed:
+    """A rule holds for the value there is: an empty one never breaks it."""
+    text, typed = _text(rule.column), sql.SQL("t.{}").format(sql.Identifier(rule.column))
+    if rule.rule == "pattern":
+        return sql.SQL("{} !~ {}").format(text, sql.Literal(rule.pattern))
+    if rule.rule == "enum":
+        return sql.SQL("{} <> ALL({})").format(text, sql.Literal(list(rule.values)))
+    least, most = rule.values
+    subject = sql.SQL("length({})").format(text) if rule.rule == "length" else typed
+    return sql.SQL("{} NOT BETWEEN {} AND {}").format(subject, sql.Literal(least), sql.Literal(most))
