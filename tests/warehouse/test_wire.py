@@ -38,13 +38,19 @@ def read(data: bytes, extract) -> list[Record | Malformed]:
     return list(wire.records(io.BytesIO(data), extract))
 
 
+def fields(data: bytes, extract) -> list[list[str]]:
+    found = read(data, extract)
+    assert not [item for item in found if isinstance(item, Malformed)]
+    return [item.fields for item in found if isinstance(item, Record)]
+
+
 def health(text: str) -> bytes:
     return b"\xff\xfe" + text.encode("utf-16-le")
 
 
 def test_trap_71_values_come_out_as_they_stand(pairs):
     text = '001|^^|+6421|~~|"open|^^| O\'Brien, "x"\r\n |~~|Māori|^^|a|b^^c|~~|'
-    assert [r.fields for r in read(health(text), pairs["health"])] == [
+    assert fields(health(text), pairs["health"]) == [
         ["001", "+6421"],
         ['"open', ' O\'Brien, "x"\r\n '],
         ["Māori", "a|b^^c"],
@@ -93,8 +99,7 @@ def test_an_odd_byte_at_the_end_is_told(pairs):
     ("mark", "encoding"), [(b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")]
 )
 def test_a_byte_order_mark_decides_the_encoding(pairs, mark, encoding):
-    (record,) = read(mark + "1|^^|ā|~~|".encode(encoding), pairs["health"])
-    assert record.fields == ["1", "ā"]
+    assert fields(mark + "1|^^|ā|~~|".encode(encoding), pairs["health"]) == [["1", "ā"]]
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"\xff\xfe\r\x00\n\x00"])
@@ -136,6 +141,6 @@ def test_what_was_written_is_what_is_read_whatever_the_chunks(pairs, rows, size)
     text = "".join(f"x{a}|^^|{b}|~~|" for a, b in rows)
     saved, wire.CHUNK_BYTES = wire.CHUNK_BYTES, size
     try:
-        assert [r.fields for r in read(health(text), pairs["health"])] == [[f"x{a}", b] for a, b in rows]
+        assert fields(health(text), pairs["health"]) == [[f"x{a}", b] for a, b in rows]
     finally:
         wire.CHUNK_BYTES = saved
