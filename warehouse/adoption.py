@@ -7,12 +7,13 @@ import psycopg
 from psycopg import sql
 
 from warehouse import functions, schema
+from warehouse.errors import TellableError
 from warehouse.registry import Registry
 
 OLDEST_SERVER = 150000
 
 
-class UnfitWarehouseError(RuntimeError):
+class UnfitWarehouseError(TellableError):
     """This server or database cannot be a warehouse; the message says why. Nothing was changed."""
 
 

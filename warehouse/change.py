@@ -93,8 +93,11 @@ def touched_keys(change: Change) -> sql.Composed:
     )
 
 
-def candidates(change: Change, keys: sql.Identifier) -> sql.Composed:
-    """SELECT of the raw records that can win one of the `keys`, and of all records of the change's own attempts."""
+def candidates(change: Change, keys: sql.Identifier, files: sql.Identifier) -> sql.Composed:
+    """SELECT of the raw records that can win one of the `keys`, and of all records of the change's own attempts.
+
+    `files` holds the attempts() of the change.
+    """
     columns = names.columns([*(c.name for c in change.extract.columns), "load_run_file_id", "record_no"], of="r")
     cleaned = sql.SQL(" AND ").join(
         sql.SQL("restage.clean(r.{0}) = k.{0}").format(sql.Identifier(name)) for name in change.extract.natural_key
@@ -102,8 +105,10 @@ def candidates(change: Change, keys: sql.Identifier) -> sql.Composed:
     own = change.new if not change.arrived_in else ()
     of_keys = sql.SQL(
         "SELECT {columns} FROM {keys} k JOIN {raw} r ON {cleaned}"
-        " JOIN attempts a ON a.load_run_file_id = r.load_run_file_id WHERE r.load_run_file_id <> ALL({own})"
-    ).format(columns=columns, keys=keys, raw=names.raw(change.extract), cleaned=cleaned, own=names.integers(own))
+        " JOIN {files} a ON a.load_run_file_id = r.load_run_file_id WHERE r.load_run_file_id <> ALL({own})"
+    ).format(
+        columns=columns, keys=keys, files=files, raw=names.raw(change.extract), cleaned=cleaned, own=names.integers(own)
+    )
     if change.arrived_in:
         return sql.SQL("{} UNION ALL SELECT {} FROM {} r").format(of_keys, columns, change.arrived_in)
     return sql.SQL("{} UNION ALL SELECT {} FROM {} r WHERE r.load_run_file_id = ANY({})").format(

@@ -21,6 +21,7 @@ from warehouse.declarations import DeclarationError, Document
 SHIPPED = Path(__file__).resolve().parent / "extracts"
 FORMATS_FILE = "_formats.toml"
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
+TABLE = re.compile(r"[a-z][a-z0-9_]{0,37}")  # leaves room for what restage_build and indexes add to it
 EXTRACT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 TYPE = re.compile(r"text|boolean|integer|bigint|numeric(\(\d+,\d+\))?|date|timestamp|timestamptz")
 RESERVED = frozenset({"load_run_file_id", "load_ts", "record_no", "line_no", "problems", "class"})
@@ -198,7 +199,7 @@ def _extract(document: Document, formats: Mapping[str, Document]) -> Extract:
     extract = Extract(
         name=name,
         title=document.comment(),
-        table=document.text("table", matching=IDENTIFIER),
+        table=document.text("table", matching=TABLE),
         columns=columns,
         staging_only=tuple(_column(only, column) for column in only),
         natural_key=document.texts("natural_key"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, cast
 
+from warehouse.errors import TellableError
 from warehouse.registry import Extract, Format
 
 CHUNK_BYTES = 1 << 18
@@ -17,7 +18,7 @@ LONGEST_RECORD = 10_000_000  # characters; a longer one means another format or 
 BAD_BYTES = "\udc80"  # stands where bytes could not be decoded: a lone surrogate, so no valid text holds it
 
 
-class UnreadableFileError(ValueError):
+class UnreadableFileError(TellableError):
     """The file as a whole is not what its extract declares; the message says in what."""
 
 

@@ -1,0 +1,87 @@
+"""A warehouse of its own for every test that asks: a copy of a template on the tests' embedded server."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from config import databases
+from tests.house import House
+from warehouse import adoption, registry
+
+VISITS = """# Visits.
+extract = "Visits"
+table = "visits"
+natural_key = ["visit_id"]
+depends_on = []
+format = "csv"
+record_updated_at = "updated_at"
+file_name = '(?P<per_org_id>[^_]+)_visits_(?P<extracted>\\d{8})\\.csv'
+extracted_format = "%Y%m%d"
+
+[columns]
+visit_id = "text"
+seen_on = "date"
+fee = "numeric(10,2)"
+note = "text"
+updated_at = "timestamp"
+
+[staging_only]
+reviewed_by = "text"
+"""
+
+
+@pytest.fixture(scope="session")
+def extracts(tmp_path_factory: pytest.TempPathFactory) -> registry.Registry:
+    folder = tmp_path_factory.mktemp("extracts")
+    (folder / "visits.toml").write_text(VISITS)
+    return registry.load([registry.SHIPPED, folder])
+
+
+def _server() -> str:
+    """The tests' server: the embedded one, or the one that RESTAGE_TEST_SERVER names."""
+    return os.environ.get("RESTAGE_TEST_SERVER", os.environ[databases.WAREHOUSE_URL])
+
+
+def _url(name: str) -> str:
+    return urlsplit(_server())._replace(path=f"/{name}").geturl()
+
+
+@contextmanager
+def _database(like: str | None = None) -> Iterator[str]:
+    """A database that lives as long as the block; gives its URL."""
+    name = f"test_{uuid4().hex[:12]}"
+    template = sql.SQL("TEMPLATE {}").format(sql.Identifier(like)) if like else sql.SQL("")
+    with psycopg.connect(_server(), autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {} {} STRATEGY wal_log").format(sql.Identifier(name), template))
+        try:
+            yield _url(name)
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def template(extracts: registry.Registry) -> Iterator[str]:
+    """An adopted, empty warehouse's name."""
+    with _database() as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            adoption.apply(connection, extracts)
+        yield urlsplit(url).path.lstrip("/")
+
+
+@pytest.fixture
+def warehouse_url(template: str) -> Iterator[str]:
+    with _database(template) as url:
+        yield url
+
+
+@pytest.fixture
+def house(warehouse_url: str, extracts: registry.Registry, tmp_path: Path) -> Iterator[House]:
+    with psycopg.connect(warehouse_url, autocommit=True) as connection:
+        yield House(connection, extracts, tmp_path / "deliveries")

@@ -1,0 +1,81 @@
+"""A small warehouse with its deliveries, for tests: write files, load them, read them again, ask what stands."""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+
+from warehouse import attempts, deliveries, reprocess, rollback, verification
+from warehouse.journal import Writer
+from warehouse.registry import Registry
+from warehouse.reprocess import Prepared, Work
+
+HEADER = "visit_id,seen_on,fee,note,updated_at"
+Row = tuple[str, ...]
+
+
+def row(visit: str, fee: str = "10", note: str = "", seen: str = "2026-01-05", updated: str = "") -> Row:
+    return (visit, seen, fee, note, updated)
+
+
+class House:
+    def __init__(self, connection: psycopg.Connection, registry: Registry, folder: Path) -> None:
+        self.connection, self.registry, self.folder = connection, registry, folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def visits(self):
+        return self.registry["Visits"]
+
+    def write(self, day: str, *rows: Row, org: str = "a") -> Path:
+        path = self.folder / f"{org}_visits_{day}.csv"
+        path.write_text("\n".join([HEADER, *(",".join(r) for r in rows), ""]))
+        return path
+
+    def load(self) -> deliveries.Report:
+        return deliveries.load(self.connection, self.registry, str(self.folder))
+
+    def deliver(self, day: str, *rows: Row, org: str = "a") -> UUID:
+        """Write one file, load it, and give its run."""
+        self.write(day, *rows, org=org)
+        (loaded,) = self.load().runs
+        return loaded.load_run_id
+
+    def work(self, run: UUID) -> Work:
+        files = {a.load_run_file_id: a.address.content() for a in attempts.of_run(self.connection, run)}
+        return Work(run, files=files)
+
+    def prepare(self, work: Work) -> Prepared:
+        from warehouse.build import Workspace
+
+        return reprocess.prepare(self.connection, self.registry, work, Workspace("dry"))
+
+    def reprocess(self, run: UUID, *, job: UUID | None = None, work: Work | None = None, epoch: int = 1, expected=None):
+        """Read the run's files again; gives (job, outcome)."""
+        writer = Writer(job or uuid4(), epoch, "operator")
+        outcome = reprocess.execute(
+            self.connection, self.registry, work or self.work(run), writer, reason="logic changed", expected=expected
+        )
+        return writer.job_id, outcome
+
+    def roll_back(self, job: UUID) -> dict[str, Any]:
+        return rollback.execute(self.connection, self.registry, job, Writer(uuid4(), 1, "operator"), expected=None)
+
+    def staged(self) -> dict[str, tuple[str, str | None]]:
+        """visit → (fee, note)."""
+        rows = self.connection.execute("SELECT visit_id, fee::text, note FROM stg.visits ORDER BY 1").fetchall()
+        return {visit: (fee, note) for visit, fee, note in rows}
+
+    def state(self) -> list[tuple[Any, ...]]:
+        """Everything that a refused or dead attempt must leave as it was."""
+        return [
+            *self.connection.execute("SELECT * FROM stg.visits ORDER BY visit_id").fetchall(),
+            *self.connection.execute("SELECT * FROM raw.visits ORDER BY load_run_file_id, record_no").fetchall(),
+            *self.connection.execute(
+                "SELECT load_run_file_id, status, superseded_at FROM etl.load_run_files ORDER BY 1"
+            ).fetchall(),
+        ]
+
+    def violations(self) -> int:
+        return verification.verify(self.connection, self.visits).violations

@@ -1,0 +1,89 @@
+"""Builds aside what staging is to hold after a Change: the touched keys, their candidates, the winners."""
+
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from warehouse import change as changes
+from warehouse import names, transform
+from warehouse.change import Change
+from warehouse.journal import Writer
+from warehouse.registry import Extract
+
+PARTS = ("raw", "files", "keys", "typed", "built", "diff")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The tables of restage_build that belong together: one set for each extract, marked with `tag`."""
+
+    tag: str
+
+    def table(self, extract: Extract, part: str) -> sql.Identifier:
+        return sql.Identifier("restage_build", f"{extract.table}_{part}_{self.tag}")
+
+    def clear(self, connection: psycopg.Connection, extract: Extract, *parts: str) -> None:
+        """Drop the extract's tables (all, or these parts)."""
+        for part in parts or PARTS:
+            connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(self.table(extract, part)))
+
+
+def sweep(connection: psycopg.Connection, writer: Writer) -> None:
+    """Drop what earlier claims of the job have left behind; a worker that still builds there has lost the fence."""
+    left = connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'restage_build' AND tablename ~ %s",
+        [f"_{writer.job_id.hex[:8]}_[0-9]+$"],
+    ).fetchall()
+    for (table,) in left:
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier("restage_build", table)))
+
+
+def make_raw(connection: psycopg.Connection, extract: Extract, space: Workspace) -> sql.Identifier:
+    """An empty table shaped as raw, for files that may not enter raw yet."""
+    table = space.table(extract, "raw")
+    space.clear(connection, extract, "raw")
+    connection.execute(
+        sql.SQL("CREATE UNLOGGED TABLE {} (LIKE {} INCLUDING DEFAULTS)").format(table, names.raw(extract))
+    )
+    return table
+
+
+def build(connection: psycopg.Connection, change: Change, space: Workspace) -> None:
+    """Make `files`, `keys`, `typed` and `built` of the workspace.
+
+    `built` holds at most one row a touched key: the winner of the fold, with `load_run_file_id` of its attempt. A key
+    that is in `keys` and not in `built` has no valid record left.
+    """
+    extract = change.extract
+    space.clear(connection, extract, "files", "keys", "typed", "built", "diff")
+    files, keys, typed = (space.table(extract, part) for part in ("files", "keys", "typed"))
+    _make(connection, files, changes.attempts(change))
+    _make(connection, keys, changes.touched_keys(change))
+    candidates = changes.candidates(change, keys, files)
+    _make(connection, typed, transform.typed_rows(extract, candidates))
+    winners = sql.SQL(
+        "SELECT DISTINCT ON ({key}) {columns}, v.load_run_file_id"
+        " FROM {typed} v JOIN {files} a USING (load_run_file_id) WHERE {valid} ORDER BY {key}, {precedence}"
+    ).format(
+        key=names.key(extract, of="v"),
+        columns=names.staged(extract, of="v"),
+        typed=typed,
+        files=files,
+        valid=changes.valid(extract),
+        precedence=changes.precedence(extract),
+    )
+    _make(connection, space.table(extract, "built"), winners)
+
+
+def outdated(connection: psycopg.Connection, change: Change, space: Workspace) -> bool:
+    """Whether attempts went live or left since the build: it must then be made again."""
+    now, then = changes.attempts(change), space.table(change.extract, "files")
+    query = sql.SQL("SELECT EXISTS ((({now}) EXCEPT TABLE {then}) UNION ALL (TABLE {then} EXCEPT ({now})))")
+    found = connection.execute(query.format(now=now, then=then)).fetchone()
+    return bool(found and found[0])
+
+
+def _make(connection: psycopg.Connection, table: sql.Identifier, query: sql.Composed) -> None:
+    connection.execute(sql.SQL("CREATE UNLOGGED TABLE {} AS {}").format(table, query))
+    connection.execute(sql.SQL("ANALYZE {}").format(table))

@@ -1,0 +1,202 @@
+"""What a build would change in staging, by natural key: counts, a content checksum, and a masked sample.
+
+Only the columns that files feed are compared; a row that stays as it is keeps its load_run_file_id and load_ts.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from warehouse import change as changes
+from warehouse import names, transform
+from warehouse.build import Workspace
+from warehouse.change import Change
+from warehouse.registry import Extract
+
+SAMPLE_ROWS = 12
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Keys by what happens to them, and the records of the change's own attempts that reach no key.
+
+    Of the keys: inserted + updated + deleted + unchanged + kept_newer = all touched keys that exist before or after.
+    `kept_newer`: the new attempt has a valid record of the key, a newer file's stands. `deleted_by_rejection` is the
+    part of `deleted` whose record in the new attempt was rejected. Of the records: `rejected` by a check,
+    `deduplicated` because a later record of the same attempts has the same key.
+    """
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    kept_newer: int = 0
+    rejected: int = 0
+    deleted_by_rejection: int = 0
+    deduplicated: int = 0
+    records: int = 0
+
+    @property
+    def written(self) -> int:
+        return self.inserted + self.updated + self.deleted
+
+
+@dataclass(frozen=True)
+class Diff:
+    """`checksum` is order-free over every changed key's row before and after: equal checksums change the same."""
+
+    counts: Counts
+    checksum: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self.counts), "checksum": self.checksum}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Diff":
+        return cls(Counts(**{k: v for k, v in data.items() if k != "checksum"}), data["checksum"])
+
+
+def compute(connection: psycopg.Connection, change: Change, space: Workspace) -> Diff:
+    """Compare the build with staging as it is now; leaves the classified keys in `diff`."""
+    extract = change.extract
+    space.clear(connection, extract, "diff")
+    parts = _parts(change, space)
+    connection.execute(
+        sql.SQL(
+            "CREATE UNLOGGED TABLE {diff} AS SELECT {key},"
+            " CASE WHEN b.load_run_file_id IS NULL THEN 'deleted' WHEN s.load_run_file_id IS NULL THEN 'inserted'"
+            " WHEN {differs} THEN 'updated'"
+            " WHEN b.load_run_file_id <> ALL({new}) AND o.accepted THEN 'kept_newer' ELSE 'unchanged' END AS class,"
+            " b.load_run_file_id IS NULL AND coalesce(o.refused, false) AS by_rejection"
+            " FROM {keys} k LEFT JOIN {built} b ON {k_b} LEFT JOIN {stg} s ON {k_s} LEFT JOIN ({own}) o ON {k_o}"
+            " WHERE b.load_run_file_id IS NOT NULL OR s.load_run_file_id IS NOT NULL"
+        ).format(**parts)
+    )
+    connection.execute(sql.SQL("ANALYZE {}").format(parts["diff"]))
+    return Diff(_counts(connection, change, parts), _checksum(connection, parts))
+
+
+def _parts(change: Change, space: Workspace) -> dict[str, sql.Composable]:
+    extract = change.extract
+    own = sql.SQL(
+        "SELECT {key}, bool_or({valid}) AS accepted, bool_or(NOT ({valid})) AS refused"
+        " FROM {typed} v WHERE v.load_run_file_id = ANY({new}) GROUP BY {key}"
+    ).format(
+        key=names.key(extract, of="v"),
+        valid=changes.valid(extract),
+        typed=space.table(extract, "typed"),
+        new=names.integers(change.new),
+    )
+    return {
+        "diff": space.table(extract, "diff"),
+        "keys": space.table(extract, "keys"),
+        "built": space.table(extract, "built"),
+        "typed": space.table(extract, "typed"),
+        "stg": names.staging(extract),
+        "key": names.key(extract, of="k"),
+        "own_key": names.key(extract, of="v"),
+        "own": own,
+        "new": names.integers(change.new),
+        "valid": changes.valid(extract),
+        "differs": _differs(extract),
+        "before": names.staged(extract, of="s"),
+        "after": names.staged(extract, of="b"),
+        "k_b": names.same_key(extract, "k", "b"),
+        "k_s": names.same_key(extract, "k", "s"),
+        "k_o": names.same_key(extract, "k", "o"),
+    }
+
+
+def _differs(extract: Extract) -> sql.Composed:
+    return sql.SQL("({}) IS DISTINCT FROM ({})").format(names.staged(extract, of="b"), names.staged(extract, of="s"))
+
+
+def _counts(connection: psycopg.Connection, change: Change, parts: dict[str, sql.Composable]) -> Counts:
+    found: dict[str, int] = dict(
+        connection.execute(sql.SQL("SELECT class, count(*) FROM {diff} GROUP BY class").format(**parts)).fetchall()
+    )
+    by_rejection, records, rejected, accepted_keys = connection.execute(
+        sql.SQL(
+            "SELECT (SELECT count(*) FROM {diff} WHERE by_rejection), count(*), count(*) FILTER (WHERE NOT ({valid})),"
+            " count(DISTINCT ({own_key})) FILTER (WHERE {valid}) FROM {typed} v WHERE v.load_run_file_id = ANY({new})"
+        ).format(**parts)
+    ).fetchone() or (0, 0, 0, 0)
+    return Counts(
+        **found,
+        rejected=rejected,
+        deleted_by_rejection=by_rejection,
+        deduplicated=records - rejected - accepted_keys,
+        records=records,
+    )
+
+
+def _checksum(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> str:
+    """Sum of 64-bit hashes of (class, row before, row after), in hexadecimal; any order of rows gives the same."""
+    (total,) = connection.execute(
+        sql.SQL(
+            "SELECT coalesce(sum(hashtextextended(concat_ws(E'\\x1f', k.class, CASE WHEN s.load_run_file_id IS NOT NULL"
+            " THEN ROW({before})::text END, CASE WHEN b.load_run_file_id IS NOT NULL THEN ROW({after})::text END), 0)"
+            "::numeric), 0) FROM {diff} k LEFT JOIN {built} b ON {k_b} LEFT JOIN {stg} s ON {k_s}"
+            " WHERE k.class IN ('inserted', 'updated', 'deleted')"
+        ).format(**parts)
+    ).fetchone() or (0,)
+    return f"{int(total) % (1 << 96):024x}"
+
+
+def sample(connection: psycopg.Connection, change: Change, space: Workspace) -> list[dict[str, Any]]:
+    """Some changed rows, values masked: `{"class", "key", "columns": [{"name", "before", "after"}]}`, up to 12.
+
+    Rows are drawn by the hash of their key, each class gets its share, so the same diff shows the same rows.
+    """
+    parts = _parts(change, space)
+    key_text = sql.SQL(" || ' · ' || ").join(
+        sql.SQL("restage.mask({})").format(sql.Identifier("k", name)) for name in change.extract.natural_key
+    )
+    rows = connection.execute(
+        sql.SQL(
+            "SELECT k.class, {key_text}, (SELECT coalesce(json_agg(json_build_object('name', c.name, 'before',"
+            " restage.mask(c.before), 'after', restage.mask(c.after))), '[]') FROM ({columns}) c)"
+            " FROM (SELECT *, row_number() OVER (PARTITION BY class ORDER BY hashtextextended(ROW({bare})::text, 0)) n"
+            " FROM {diff} WHERE class IN ('inserted', 'updated', 'deleted')) k"
+            " LEFT JOIN {built} b ON {k_b} LEFT JOIN {stg} s ON {k_s} ORDER BY k.n, k.class LIMIT {limit}"
+        ).format(
+            **parts,
+            key_text=key_text,
+            bare=names.key(change.extract),
+            columns=_changed_columns(change.extract),
+            limit=sql.Literal(SAMPLE_ROWS),
+        )
+    ).fetchall()
+    return [{"class": kind, "key": key, "columns": columns} for kind, key, columns in rows]
+
+
+def _changed_columns(extract: Extract) -> sql.Composed:
+    """The columns whose values differ, as text; of an inserted or deleted row those that hold a value."""
+    return sql.SQL(
+        "SELECT key AS name, o.value AS before, n.value AS after"
+        " FROM jsonb_each_text(to_jsonb(b) - 'load_run_file_id') n"
+        " FULL JOIN jsonb_each_text(to_jsonb(s) - 'load_run_file_id' - 'load_ts') o USING (key)"
+        " WHERE n.value IS DISTINCT FROM o.value AND key = ANY({})"
+    ).format(sql.Literal([column.name for column in extract.staged if column.name not in extract.natural_key]))
+
+
+def causes(connection: psycopg.Connection, change: Change, space: Workspace) -> list[dict[str, Any]]:
+    """The broken checks of the change's own records, most frequent first: column, reason, severity, records."""
+    listed = transform.checks(change.extract)
+    found = connection.execute(
+        sql.SQL(
+            "SELECT p, count(*) FROM {} v, unnest(v.problems) p WHERE v.load_run_file_id = ANY({})"
+            " GROUP BY p ORDER BY count(*) DESC, p"
+        ).format(space.table(change.extract, "typed"), names.integers(change.new))
+    ).fetchall()
+    return [
+        {
+            "column": listed[number - 1].column,
+            "reason": listed[number - 1].reason,
+            "severity": listed[number - 1].severity,
+            "records": records,
+        }
+        for number, records in found
+    ]

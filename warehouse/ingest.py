@@ -1,0 +1,94 @@
+"""One delivered file → a table shaped as raw, by streaming COPY: every readable record, as it stands."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import sql
+
+from warehouse import wire
+from warehouse.registry import Extract
+from warehouse.sources import Address
+from warehouse.wire import Malformed, Record, UnreadableFileError
+
+BLOCK_CHARACTERS = 1 << 20
+KEPT_MALFORMED = 10_000  # records of one file that are kept one by one; all are counted
+
+Progress = Callable[[int], None]
+
+
+@dataclass
+class Intake:
+    """What became of a file's records: read = ingested + rejected. `malformed` names the rejected ones."""
+
+    read: int = 0
+    ingested: int = 0
+    malformed: list[Malformed] = field(default_factory=list)
+
+    @property
+    def rejected(self) -> int:
+        return self.read - self.ingested
+
+
+def copy(
+    connection: psycopg.Connection,
+    address: Address,
+    extract: Extract,
+    *,
+    into: sql.Identifier,
+    load_run_file_id: int,
+    progress: Progress = lambda records: None,
+) -> Intake:
+    """Stream the file into the table; memory does not grow with the file.
+
+    `progress` is told the number of records so far, once a block. Raises UnreadableFileError (also when not one of
+    its records fits the declaration), MissingFileError, OSError.
+    """
+    intake = Intake()
+    columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in extract.columns)
+    statement = sql.SQL("COPY {} ({}, load_run_file_id, record_no) FROM STDIN").format(into, columns)
+    with address.open() as stream, connection.cursor() as cursor, cursor.copy(statement) as target:
+        for block in _blocks(wire.records(stream, extract), load_run_file_id, intake):
+            target.write(block)
+            progress(intake.read)
+    if intake.read and not intake.ingested:
+        first = intake.malformed[0]
+        raise UnreadableFileError(
+            f"Not one of its {intake.read:,} records can be kept; the first: {first.reason} (line {first.line})."
+        )
+    return intake
+
+
+def _blocks(records: Iterator[Record | Malformed], owner: int, intake: Intake) -> Iterator[str]:
+    lines: list[str] = []
+    size = 0
+    for record in records:
+        intake.read += 1
+        if isinstance(record, Malformed):
+            if len(intake.malformed) < KEPT_MALFORMED:
+                intake.malformed.append(record)
+            continue
+        intake.ingested += 1
+        line = f"{_escaped(record.fields)}\t{owner}\t{record.number}\n"
+        lines.append(line)
+        size += len(line)
+        if size >= BLOCK_CHARACTERS:
+            yield "".join(lines)
+            lines, size = [], 0
+    yield "".join(lines)
+
+
+def _escaped(fields: list[str]) -> str:
+    """The fields in COPY's text form. No field holds NUL (wire.py rejects it), so NUL can stand between them."""
+    joined = "\0".join(fields).replace("\\", "\\\\")
+    return joined.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r").replace("\0", "\t")
+
+
+def note_malformed(connection: psycopg.Connection, extract: Extract, load_run_file_id: int, intake: Intake) -> None:
+    """Keep which records of the file could not be read: number, line and reason, never their text."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO restage.rejections (load_run_file_id, extract_type, stage, record_no, line_no, value_class,"
+            " reason, severity) VALUES (%s, %s, 'read', %s, %s, 'record', %s, 'reject')",
+            [(load_run_file_id, extract.name, m.number, m.line, m.reason) for m in intake.malformed],
+        )

@@ -1,0 +1,74 @@
+"""What a job has done, written in the warehouse in the transaction that did it, and who may still write for it."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from warehouse.errors import TellableError
+
+
+class LostFenceError(TellableError):
+    """Another worker has taken this job over; this one must stop and has changed nothing."""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """On whose behalf the warehouse is written: a job, the epoch of its claim, and the person who asked."""
+
+    job_id: UUID
+    epoch: int
+    actor: str
+
+    @property
+    def tag(self) -> str:
+        """The mark of this claim's tables in restage_build."""
+        return f"{self.job_id.hex[:8]}_{self.epoch}"
+
+
+def raise_fence(connection: psycopg.Connection, writer: Writer) -> None:
+    """Shut out every worker with an older epoch. Raises LostFenceError when this one is the older."""
+    held = connection.execute(
+        "INSERT INTO restage.job_fences VALUES (%(job)s, %(epoch)s) ON CONFLICT (job_id) DO UPDATE"
+        " SET epoch = excluded.epoch WHERE job_fences.epoch <= excluded.epoch RETURNING epoch",
+        {"job": writer.job_id, "epoch": writer.epoch},
+    ).fetchone()
+    if held is None:
+        raise LostFenceError("Another worker has taken this job over.")
+
+
+def hold_fence(connection: psycopg.Connection, writer: Writer) -> None:
+    """Inside a transaction: make sure that nobody takes the job over until it ends. Raises LostFenceError."""
+    found = connection.execute(
+        "SELECT epoch FROM restage.job_fences WHERE job_id = %s FOR UPDATE", [writer.job_id]
+    ).fetchone()
+    if found != (writer.epoch,):
+        raise LostFenceError("Another worker has taken this job over.")
+
+
+def done(connection: psycopg.Connection, job_id: UUID, step: str) -> dict[str, Any] | None:
+    """The detail of a finished step, or None."""
+    found = connection.execute(
+        "SELECT detail FROM restage.job_steps WHERE job_id = %s AND step = %s", [job_id, step]
+    ).fetchone()
+    return found[0] if found else None
+
+
+def record(connection: psycopg.Connection, writer: Writer, step: str, detail: dict[str, Any]) -> None:
+    """Note that a step is done; one that can be done again replaces its former note."""
+    connection.execute(
+        "INSERT INTO restage.job_steps (job_id, step, epoch, detail) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (job_id, step) DO UPDATE SET epoch = excluded.epoch, finished_at = now(),"
+        " detail = excluded.detail",
+        [writer.job_id, step, writer.epoch, Jsonb(detail)],
+    )
+
+
+def effect(connection: psycopg.Connection, writer: Writer, action: str, detail: dict[str, Any]) -> None:
+    """The warehouse's own record of what was done to it, in the transaction that did it."""
+    connection.execute(
+        "INSERT INTO restage.effects (job_id, action, actor, detail) VALUES (%s, %s, %s, %s)",
+        [writer.job_id, action, writer.actor, Jsonb(detail)],
+    )

@@ -1,0 +1,298 @@
+"""Reprocessing on the warehouse: read files again aside, show what would change, publish it in one transaction.
+
+A Work says which attempts are read again. `prepare` writes nothing outside restage_build and is the dry run; `publish`
+carries it out. Both build the same way, so the numbers of the one are the numbers of the other.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from warehouse import attempts, build, diff, ingest, journal, locks, names, publish, runs
+from warehouse.attempts import Attempt, Staged
+from warehouse.build import Workspace
+from warehouse.change import Change
+from warehouse.diff import Diff
+from warehouse.errors import TellableError, reason_of
+from warehouse.failpoints import failpoint
+from warehouse.journal import Writer
+from warehouse.registry import Extract, Registry
+from warehouse.sources import Content
+
+LOCK_WAIT_MS = 30_000
+PUBLISH = "publish"
+Progress = Callable[[str, int], None]
+
+
+class ChangedSincePreviewError(TellableError):
+    """What would be published is not what was shown; the message says where. Nothing was changed."""
+
+
+class FileFailedError(TellableError):
+    """A file of the work cannot be read again as planned; the message says which and why. Nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """`files`: attempt → the content that its file must have ("source files": a new attempt is made of it).
+    `refold`: attempts whose raw records are only transformed again ("existing raw")."""
+
+    load_run_id: UUID
+    files: Mapping[int, Content] = field(default_factory=dict)
+    refold: tuple[int, ...] = ()
+
+
+@dataclass
+class Prepared:
+    """A work built aside: one Change a touched extract, its Diff, and the files that could not be read (id → why)."""
+
+    changes: list[Change] = field(default_factory=list)
+    diffs: dict[str, Diff] = field(default_factory=dict)
+    staged: dict[str, list[Staged]] = field(default_factory=dict)
+    failed: dict[int, str] = field(default_factory=dict)
+
+
+def prepare(
+    connection: psycopg.Connection,
+    registry: Registry,
+    work: Work,
+    space: Workspace,
+    progress: Progress = lambda what, records: None,
+) -> Prepared:
+    """Read, build and compare; needs an autocommit connection. `progress` hears of every file and extract.
+
+    A file that cannot be read is named in `failed` and takes no part; the rest is built without it.
+    """
+    prepared = Prepared()
+    found = attempts.of_ids(connection, [*work.files, *work.refold])
+    for extract in registry.extracts:
+        of_extract = [attempt for attempt in found if attempt.extract_type == extract.name]
+        if not of_extract:
+            continue
+        if work.refold:
+            change = Change(extract, refold=tuple(a.load_run_file_id for a in of_extract))
+        else:
+            change = _stage(connection, extract, of_extract, work, space, prepared, progress)
+        if not change.new:
+            space.clear(connection, extract)
+            continue
+        progress(f"build stg.{extract.table}", 0)
+        build.build(connection, change, space)
+        prepared.changes.append(change)
+        prepared.diffs[extract.table] = diff.compute(connection, change, space)
+        failpoint("built")
+    return prepared
+
+
+def _stage(
+    connection: psycopg.Connection,
+    extract: Extract,
+    old: list[Attempt],
+    work: Work,
+    space: Workspace,
+    prepared: Prepared,
+    progress: Progress,
+) -> Change:
+    table = build.make_raw(connection, extract, space)
+    staged: list[Staged] = []
+    for number, attempt in enumerate(old, start=1):
+        try:
+            intake = _read(connection, extract, attempt, work, table, -number, progress)
+        except (TellableError, OSError, psycopg.errors.DataError) as error:
+            prepared.failed[attempt.load_run_file_id] = reason_of(error)
+            continue
+        staged.append(Staged(attempt.load_run_file_id, -number, work.files[attempt.load_run_file_id], intake))
+        failpoint("fetched")
+    prepared.staged[extract.table] = staged
+    return Change(
+        extract,
+        retire=tuple(file.old for file in staged),
+        arrive=tuple(file.stand_in for file in staged),
+        arrived_in=table,
+        stands_for={file.stand_in: file.old for file in staged},
+    )
+
+
+class DriftedError(TellableError):
+    """The file's content is not the one that was planned."""
+
+
+def _read(
+    connection: psycopg.Connection,
+    extract: Extract,
+    attempt: Attempt,
+    work: Work,
+    table: sql.Identifier,
+    stand_in: int,
+    progress: Progress,
+) -> ingest.Intake:
+    if attempt.address.content() != work.files[attempt.load_run_file_id]:
+        raise DriftedError(f"{attempt.s3_key} has changed since it was planned.")
+    what = f"read {attempt.s3_key}"
+    progress(what, 0)
+    with connection.transaction():
+        return ingest.copy(
+            connection,
+            attempt.address,
+            extract,
+            into=table,
+            load_run_file_id=stand_in,
+            progress=lambda records: progress(what, records),
+        )
+
+
+def execute(
+    connection: psycopg.Connection,
+    registry: Registry,
+    work: Work,
+    writer: Writer,
+    *,
+    reason: str,
+    expected: Mapping[str, Diff] | None,
+    progress: Progress = lambda what, records: None,
+) -> dict[str, Any]:
+    """Prepare and publish; the outcome (also when it had been published before this call), as JSON.
+
+    `expected`: what the approved preview said of each table. Can be called again after any death of the process.
+    Raises FileFailedError, ChangedSincePreviewError, ReplacedMeanwhileError, BusyError, LostFenceError: nothing was
+    changed.
+    """
+    journal.raise_fence(connection, writer)
+    if outcome := journal.done(connection, writer.job_id, PUBLISH):
+        return outcome
+    space = Workspace(writer.tag)
+    build.sweep(connection, writer)
+    try:
+        prepared = prepare(connection, registry, work, space, progress)
+        if prepared.failed:
+            told = "; ".join(f"file {number}: {why}" for number, why in prepared.failed.items())
+            raise FileFailedError(f"{told} Nothing was changed.")
+        progress("publish", 0)
+        with connection.transaction():
+            outcome = _publish(connection, registry, work, writer, prepared, space, reason, expected)
+            failpoint("publishing")
+    finally:
+        clear(connection, registry, space)
+    failpoint("published")
+    return outcome
+
+
+def clear(connection: psycopg.Connection, registry: Registry, space: Workspace) -> None:
+    """Drop what a work has built aside, as far as the connection still lives."""
+    if connection.broken or connection.closed:
+        return
+    for extract in registry.extracts:
+        space.clear(connection, extract)
+
+
+def _publish(
+    connection: psycopg.Connection,
+    registry: Registry,
+    work: Work,
+    writer: Writer,
+    prepared: Prepared,
+    space: Workspace,
+    reason: str,
+    expected: Mapping[str, Diff] | None,
+) -> dict[str, Any]:
+    """In this order, so that staging is locked for as short as can be: attempts and raw, locks, diff, staging."""
+    journal.hold_fence(connection, writer)
+    new_run = _new_run(connection, work, writer, reason) if work.files else None
+    files: dict[int, int] = {}
+    for extract in registry.extracts:
+        for staged in prepared.staged.get(extract.table, ()):
+            attempts.supersede(connection, staged.old)
+            assert new_run  # noqa: S101  only files are staged
+            files[staged.old] = attempts.succeed(connection, staged.old, new_run, staged.content)
+        _copy_raw(connection, extract, prepared, files, space)
+    locks.tables(connection, [change.extract for change in prepared.changes], wait_ms=LOCK_WAIT_MS)
+    diffs = {}
+    for change in prepared.changes:
+        diffs[change.extract.table] = _carry(connection, change, files, writer, prepared, space, new_run)
+    _refuse_other_than(expected, diffs)
+    for tables in prepared.staged.values():
+        for staged in tables:
+            runs.complete_file(connection, files[staged.old], staged.intake)
+    if new_run:
+        runs.finish(connection, new_run)
+    outcome = {
+        "tables": {table: found.as_json() for table, found in diffs.items()},
+        "load_run_id": str(new_run) if new_run else None,
+        "files": {str(old): new for old, new in files.items()},
+    }
+    journal.record(connection, writer, PUBLISH, outcome)
+    journal.effect(connection, writer, "reprocess", outcome)
+    return outcome
+
+
+def _new_run(connection: psycopg.Connection, work: Work, writer: Writer, reason: str) -> UUID:
+    new_run = runs.begin(connection, "reprocess", reason)
+    connection.execute(
+        "INSERT INTO restage.run_parents (load_run_id, parent_load_run_id, job_id, reason) VALUES (%s, %s, %s, %s)",
+        [new_run, work.load_run_id, writer.job_id, reason],
+    )
+    return new_run
+
+
+def _ids(prepared: Prepared, table: str, files: Mapping[int, int]) -> dict[int, int]:
+    return {staged.stand_in: files[staged.old] for staged in prepared.staged.get(table, ())}
+
+
+def _copy_raw(
+    connection: psycopg.Connection, extract: Extract, prepared: Prepared, files: Mapping[int, int], space: Workspace
+) -> None:
+    for staged in prepared.staged.get(extract.table, ()):
+        new = files[staged.old]
+        columns = names.columns([*(column.name for column in extract.columns), "record_no"])
+        copied = connection.execute(
+            sql.SQL(
+                "INSERT INTO {raw} ({columns}, load_run_file_id) SELECT {columns}, {new} FROM {aside}"
+                " WHERE load_run_file_id = {stand_in} ORDER BY record_no"
+            ).format(
+                raw=names.raw(extract),
+                columns=columns,
+                new=sql.Literal(new),
+                aside=space.table(extract, "raw"),
+                stand_in=sql.Literal(staged.stand_in),
+            )
+        ).rowcount
+        if copied != staged.intake.ingested:
+            raise publish.CountMismatchError(f"raw.{extract.table}: {copied} of {staged.intake.ingested} records.")
+        ingest.note_malformed(connection, extract, new, staged.intake)
+
+
+def _carry(
+    connection: psycopg.Connection,
+    change: Change,
+    files: Mapping[int, int],
+    writer: Writer,
+    prepared: Prepared,
+    space: Workspace,
+    new_run: UUID | None,
+) -> Diff:
+    """Under the lock: compare again, keep the before-image, write the rows that change."""
+    if build.outdated(connection, change, space):
+        build.build(connection, change, space)
+    found = diff.compute(connection, change, space)
+    ids = _ids(prepared, change.extract.table, files)
+    publish.keep_before(connection, change, space, writer)
+    publish.apply(connection, change, space, found.counts, ids)
+    if new_run:  # a refold's records have been judged when they came
+        publish.note_rejections(connection, change, space, ids)
+        runs.note_staging(connection, new_run, change.extract.name, change.extract.table, [found.counts])
+    return found
+
+
+def _refuse_other_than(expected: Mapping[str, Diff] | None, found: Mapping[str, Diff]) -> None:
+    if expected is None:
+        return
+    for table in sorted({*expected, *found}):
+        if expected.get(table) != found.get(table):
+            raise ChangedSincePreviewError(
+                f"stg.{table} has changed since the preview: what would be written now is not what was approved."
+                " Nothing was changed; make a new plan to see it."
+            )
