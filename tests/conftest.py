@@ -54,7 +54,7 @@ def _url(name: str) -> str:
 
 
 @contextmanager
-def _database(like: str | None = None) -> Iterator[str]:
+def database(like: str | None = None) -> Iterator[str]:
     """A database that lives as long as the block; gives its URL."""
     name = f"test_{uuid4().hex[:12]}"
     template = sql.SQL("TEMPLATE {}").format(sql.Identifier(like)) if like else sql.SQL("")
@@ -69,7 +69,7 @@ def _database(like: str | None = None) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def template(extracts: registry.Registry) -> Iterator[str]:
     """An adopted, empty warehouse's name."""
-    with _database() as url:
+    with database() as url:
         with psycopg.connect(url, autocommit=True) as connection:
             adoption.apply(connection, extracts)
         yield urlsplit(url).path.lstrip("/")
@@ -77,7 +77,7 @@ def template(extracts: registry.Registry) -> Iterator[str]:
 
 @pytest.fixture
 def warehouse_url(template: str) -> Iterator[str]:
-    with _database(template) as url:
+    with database(template) as url:
         yield url
 
 

@@ -15,7 +15,7 @@ from warehouse.reprocess import ChangedSincePreviewError, FileFailedError, Work
 def test_one_changed_row_is_one_update(house: House):
     run = house.deliver("20260105", *(row(str(n)) for n in range(50)))
     house.write("20260105", *(row(str(n), fee="99" if n == 7 else "10") for n in range(50)))
-    job, outcome = house.reprocess(run)
+    _job, outcome = house.reprocess(run)
     assert outcome["tables"]["visits"] | {"checksum": ""} == {
         "inserted": 0, "updated": 1, "deleted": 0, "unchanged": 49, "kept_newer": 0, "rejected": 0,
         "deleted_by_rejection": 0, "deduplicated": 0, "records": 50, "checksum": "",
@@ -61,7 +61,7 @@ def test_trap_4_a_file_that_is_gone_stops_the_job_before_anything_changes(house:
     run = house.deliver("20260105", row("1"))
     work, before = house.work(run), house.state()
     (house.folder / "a_visits_20260105.csv").unlink()
-    with pytest.raises(FileFailedError, match="not in .* any more.*Nothing was changed"):
+    with pytest.raises(FileFailedError, match=r"not in .* any more.*Nothing was changed"):
         house.reprocess(run, work=work)
     assert house.state() == before
 
