@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "csp",
     "django_q",
     "config",
+    "warehouse",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -3,6 +3,7 @@ the SQL: raw rows as delivered, who is live, and the order of precedence.
 """
 
 from datetime import date, timedelta
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -49,15 +50,15 @@ def machine(template: str, registry, folder) -> type[RuleBasedStateMachine]:
             self.database = database(template)
             self.connection = psycopg.connect(self.database.__enter__(), autocommit=True)
             self.house = House(self.connection, registry, folder / self.connection.info.dbname)
-            self.live: dict[int, tuple[str, list[Row], str]] = {}  # order → day, rows, head run
-            self.jobs: list[tuple[object, int, tuple[str, list[Row], str]]] = []
+            self.live: dict[int, tuple[str, list[Row], UUID]] = {}  # order → day, rows, head run
+            self.jobs: list[tuple[UUID, int, tuple[str, list[Row], UUID]]] = []
 
         @rule(rows=ROWS, day=st.integers(0, 5))
         def deliver(self, rows, day):
             order = len(self.live) + 1
             text = (date(2026, 1, 1) + timedelta(days=day)).strftime("%Y%m%d")
             run = self.house.deliver(text, *rows, org=f"o{order}")
-            self.live[order] = (text, rows, str(run))
+            self.live[order] = (text, rows, run)
 
         @precondition(lambda self: self.live)
         @rule(data=st.data(), rows=ROWS)
@@ -68,7 +69,7 @@ def machine(template: str, registry, folder) -> type[RuleBasedStateMachine]:
             self.house.write(day, *rows, org=f"o{order}")
             preview = self.house.prepare(self.house.work(run))
             job, outcome = self.house.reprocess(run, expected=preview.diffs)
-            self.live[order] = (day, rows, outcome["load_run_id"])
+            self.live[order] = (day, rows, UUID(outcome["load_run_id"]))
             self.jobs.append((job, order, former))
 
         @precondition(lambda self: self.live)
