@@ -1,14 +1,22 @@
 """Which PostgreSQL the console and the warehouse live in: by URL, else the embedded server."""
 
+from __future__ import annotations
+
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from config import embedded
 
+if TYPE_CHECKING:
+    from django.db.models import Model
+
 CONSOLE_URL = "RESTAGE_DATABASE_URL"
 WAREHOUSE_URL = "RESTAGE_WAREHOUSE_URL"
+# Set for this process and its children where the database is in the embedded server.
+EMBEDDED_CONSOLE, EMBEDDED_WAREHOUSE = "RESTAGE_EMBEDDED_CONSOLE", "RESTAGE_EMBEDDED_WAREHOUSE"
 
 
 def home() -> Path:
@@ -26,8 +34,13 @@ def provide() -> None:
         sys.exit(
             f"{error}\nNothing was changed. RESTAGE_DATABASE_URL and RESTAGE_WAREHOUSE_URL can name other servers."
         )
-    os.environ.setdefault(CONSOLE_URL, server.url("restage"))
-    os.environ.setdefault(WAREHOUSE_URL, server.url("warehouse"))
+    for variable, embedded_here, name in (
+        (CONSOLE_URL, EMBEDDED_CONSOLE, "restage"),
+        (WAREHOUSE_URL, EMBEDDED_WAREHOUSE, "warehouse"),
+    ):
+        if variable not in os.environ:
+            os.environ[variable] = server.url(name)
+            os.environ[embedded_here] = "1"
 
 
 def django_settings(url: str) -> dict[str, object]:
@@ -44,3 +57,22 @@ def django_settings(url: str) -> dict[str, object]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {"connect_timeout": 5},
     }
+
+
+def read_only_settings(url: str) -> dict[str, object]:
+    """The warehouse as Django sees it: for lists and filters only, whatever the role may do."""
+    options = "-c default_transaction_read_only=on -c search_path=etl,restage -c statement_timeout=15s"
+    found = django_settings(url)
+    return {**found, "OPTIONS": {"connect_timeout": 5, "options": options}, "TEST": {"MIGRATE": False}}
+
+
+class Router:
+    """The models of the warehouse room live in the warehouse, and nothing is migrated there."""
+
+    def db_for_read(self, model: type[Model], **hints: object) -> str | None:
+        return "warehouse" if model._meta.app_label == "warehouse" else None
+
+    db_for_write = db_for_read
+
+    def allow_migrate(self, db: str, app_label: str, **hints: object) -> bool:
+        return db == "default" and app_label != "warehouse"

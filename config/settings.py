@@ -43,6 +43,10 @@ INSTALLED_APPS = [
     "csp",
     "django_q",
     "config",
+    "reprocessing",
+    "approvals",
+    "jobs",
+    "audit",
     "warehouse",
 ]
 MIDDLEWARE = [
@@ -76,7 +80,9 @@ TEMPLATES = [
 ]
 DATABASES = {
     "default": databases.django_settings(CONSOLE_URL),
+    "warehouse": databases.read_only_settings(WAREHOUSE_URL),
 }
+DATABASE_ROUTERS = ["config.databases.Router"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en"

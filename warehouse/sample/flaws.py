@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
-from itertools import cycle
+from itertools import cycle, zip_longest
 from typing import Protocol
 
 from warehouse.registry import Column, Extract
@@ -11,15 +11,17 @@ from warehouse.sample.files import ZONE
 REJECTED = 14  # one record of so many: 7 %
 REPEATED = 12
 ON_THE_NIGHT = 4
-UNPARSABLE = {
+UNFIT = {  # in the order in which they come
+    "key": ("", "  "),
     "date": ("31/12/2024", "2024-02-30", "0000-00-00", "unknown"),
+    "numeric": ("12,50", "$40.00", "123456789012.00"),
+    "required": ("",),
     "timestamp": ("18 Aug 2025", "2025-13-01 10:00:00", "soon"),
+    "integer": ("n/a", "fifteen", "99999999999"),
     "timestamptz": ("18/08/2025 10:44", "2025-08-18 25:61:00", "yesterday"),
     "boolean": ("maybe",),
-    "integer": ("n/a", "fifteen", "99999999999"),
-    "numeric": ("12,50", "$40.00", "123456789012.00"),
 }
-AROUND_THE_CHANGE = ("01:30", "01:59", "02:00", "02:15", "02:30", "02:45", "02:59", "03:00", "03:30")
+AROUND_THE_CHANGE = ("02:30", "02:00", "02:59", "03:00", "01:59", "02:15", "01:30", "02:45", "03:30")
 
 
 class Flaw(Protocol):
@@ -103,18 +105,19 @@ def _places(extract: Extract) -> dict[str, int]:
 
 
 def _wrongs(extract: Extract) -> list[tuple[int, str]]:
-    """Places with texts that make a row be rejected: each column's first such text, then each one's second…"""
-    found = [
-        (variant, place, text)
-        for place, column in enumerate(extract.columns)
-        for variant, text in enumerate(_unfit_texts(column, extract))
-    ]
-    return [(place, text) for _variant, place, text in sorted(found)]
+    """Places with texts that make a row be rejected there, for the first column of each kind."""
+    places: dict[str, int] = {}
+    for place, column in enumerate(extract.columns):
+        if kind := _kind(column, extract):
+            places.setdefault(kind, place)
+    mixed = zip_longest(*([(places[kind], text) for text in UNFIT[kind]] for kind in UNFIT if kind in places))
+    return [wrong for round_of_kinds in mixed for wrong in round_of_kinds if wrong]
 
 
-def _unfit_texts(column: Column, extract: Extract) -> tuple[str, ...]:
-    if column.required or column.name == extract.natural_key[0]:
-        return ("", "  ")
-    if column.invalid != "reject" or column.cast:
-        return ()
-    return UNPARSABLE.get(column.type.partition("(")[0], ())
+def _kind(column: Column, extract: Extract) -> str | None:
+    if column.name == extract.natural_key[0]:
+        return "key"
+    if column.required:
+        return "required"
+    bare = column.type.partition("(")[0]
+    return bare if bare in UNFIT and column.invalid == "reject" and not column.cast else None

@@ -1,0 +1,79 @@
+"""Who may do what. Roles are groups of the same name; their rights stand here, in one place, as code."""
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, User
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+
+SEE = "see load runs, jobs and approvals"
+REPROCESS = "ask for reprocessing"
+ROLL_BACK = "ask for a rollback"
+CANCEL = "cancel a job"
+DECIDE = "decide on approvals"
+RIGHTS = (SEE, REPROCESS, ROLL_BACK, CANCEL, DECIDE)
+
+ROLES: dict[str, frozenset[str]] = {
+    "viewer": frozenset({SEE}),
+    "operator": frozenset({SEE, REPROCESS, ROLL_BACK, CANCEL}),
+    "reviewer": frozenset({SEE, DECIDE}),
+    "archive admin": frozenset({SEE}),
+    "ops": frozenset({SEE, CANCEL}),
+    "auditor": frozenset({SEE}),
+    "administrator": frozenset(RIGHTS),
+}
+
+P = ParamSpec("P")
+
+
+class View(Protocol[P]):
+    right: str
+
+    def __call__(self, request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase: ...
+
+
+def roles_of(user: AbstractBaseUser | AnonymousUser) -> list[str]:
+    """The roles of an active user, in the order of ROLES."""
+    if not isinstance(user, User) or not user.is_active:
+        return []
+    names = set(user.groups.values_list("name", flat=True))
+    return [role for role in ROLES if role in names]
+
+
+def may(user: AbstractBaseUser | AnonymousUser, right: str) -> bool:
+    return any(right in ROLES[role] for role in roles_of(user))
+
+
+def demand(user: AbstractBaseUser | AnonymousUser, right: str) -> None:
+    """Raises PermissionDenied naming the right and the roles that have it."""
+    if not may(user, right):
+        having = ", ".join(role for role, rights in ROLES.items() if right in rights)
+        raise PermissionDenied(f"Your roles do not let you {right}. The roles that do: {having}.")
+
+
+def requires(
+    right: str,
+) -> Callable[
+    [Callable[Concatenate[HttpRequest, P], HttpResponseBase]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+]:
+    """Declare the right that a view needs."""
+
+    def declare(
+        view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+        @wraps(view)
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            demand(request.user, right)
+            return view(request, *args, **kwargs)
+
+        guarded.right = right  # type: ignore[attr-defined]
+        return guarded
+
+    return declare
+
+
+def give(user: User, roles: Iterable[str]) -> None:
+    """Make these the user's roles, and no others."""
+    user.groups.set([Group.objects.get_or_create(name=role)[0] for role in roles])

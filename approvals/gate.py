@@ -1,0 +1,90 @@
+"""The gate: every previewed job passes it, and a person's decision opens it for exactly one digest."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from access import rights
+from approvals import rules
+from approvals.models import Decision, Request
+from audit.transitions import move
+from jobs import submission
+from jobs.models import Job
+
+VALID_FOR = timedelta(days=7)
+
+
+class RefusedError(RuntimeError):
+    """The decision does not count; the message says why. Nothing was changed."""
+
+
+def submit(job: Job, where: dict[str, Any]) -> None:
+    """Queue a previewed job, or ask for approval of its plan."""
+    asked = rules.why(job)
+    if not asked:
+        submission.queue(job, among=[Job.State.PREVIEWING], actor=None, where=where)
+        return
+    move(
+        job,
+        Job.State.AWAITING,
+        among=[Job.State.PREVIEWING],
+        actor=None,
+        where=where,
+        detail={"why": asked},
+        lease_until=None,
+        progress={},
+    )
+    Request.objects.create(job=job, digest=job.plan.digest, why=asked, expires_at=timezone.now() + VALID_FOR)
+
+
+def decide(request: Request, reviewer: User, *, approve: bool, digest: str, reason: str) -> None:
+    """One person's decision about the digest that they have read. Raises RefusedError, PermissionDenied."""
+    rights.demand(reviewer, rights.DECIDE)
+    with transaction.atomic():
+        job = Job.objects.select_for_update().select_related("plan").get(pk=request.job_id)
+        request.refresh_from_db()
+        _refuse(request, job, reviewer, digest, approve=approve, reason=reason)
+        Decision.objects.create(request=request, reviewer=reviewer, approved=approve, digest=digest, reason=reason)
+        move(
+            request,
+            Request.State.APPROVED if approve else Request.State.REJECTED,
+            among=[Request.State.PENDING],
+            actor=reviewer,
+            detail={"digest": digest, "reason": reason},
+        )
+        if approve:
+            submission.queue(job, among=[Job.State.AWAITING], actor=reviewer)
+        else:
+            told = f"Rejected by {reviewer.get_username()}: {reason}"
+            move(
+                job,
+                Job.State.REJECTED,
+                among=[Job.State.AWAITING],
+                actor=reviewer,
+                error=told,
+                finished_at=timezone.now(),
+            )
+
+
+def _refuse(request: Request, job: Job, reviewer: User, digest: str, *, approve: bool, reason: str) -> None:
+    if job.requested_by_id == reviewer.pk:
+        raise RefusedError("You asked for this job; somebody else must decide on it.")
+    if request.state != Request.State.PENDING or job.state != Job.State.AWAITING:
+        raise RefusedError(f"It is not open for a decision any more: the job is {job.state}.")
+    if request.expires_at < timezone.now():
+        raise RefusedError("The request has expired. A new plan shows what the job would do now.")
+    if not digest == request.digest == job.plan.digest == job.plan.computed_digest():
+        raise RefusedError("The plan is not the one that you were shown. Read it again and decide anew.")
+    if not approve and not reason.strip():
+        raise RefusedError("A rejection needs a reason: the person who asked will read it.")
+
+
+def pending(user: User) -> list[Request]:
+    """The requests that wait for a decision, oldest first."""
+    if not rights.may(user, rights.DECIDE):
+        return []
+    waiting = Request.objects.filter(state=Request.State.PENDING, job__state=Job.State.AWAITING)
+    return list(waiting.select_related("job__plan", "job__requested_by"))

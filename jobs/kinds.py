@@ -1,0 +1,55 @@
+"""What kinds of job there are. A room registers its kinds when its app is ready."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+import psycopg
+
+from jobs.models import Job
+
+
+class Run(Protocol):
+    """One claim of a job, as its kind sees it."""
+
+    job: Job
+    epoch: int
+    connection: psycopg.Connection
+
+    def progress(self, what: str, records: int) -> None:
+        """Say how far it is. Raises Cancelled when somebody has asked for that."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a plan is frozen with."""
+
+    included: list[dict[str, Any]]
+    excluded: list[dict[str, Any]]
+    preview: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`preview` writes nothing that counts; `execute` gives the outcome and may be called again after any death;
+    `published` tells whether a job has had its effect, asked after an error whose commit may have come through."""
+
+    name: str
+    title: str
+    destructive: bool
+    preview: Callable[[Run], Preview]
+    execute: Callable[[Run], dict[str, Any]]
+    published: Callable[[psycopg.Connection, UUID], dict[str, Any] | None]
+
+
+_known: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    _known[kind.name] = kind
+
+
+def of(job: Job) -> Kind:
+    """The kind of a job. Raises KeyError."""
+    return _known[job.kind]

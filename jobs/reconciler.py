@@ -1,0 +1,21 @@
+"""Rings again for jobs that nobody works on though somebody should: a lost message, a dead worker."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from jobs import doorbell
+from jobs.models import Job
+
+PATIENCE = timedelta(seconds=20)  # a ring may lie in the queue as long as this before it is taken for lost
+
+
+def reconcile(*, now: datetime | None = None) -> int:
+    """Ring for every workable job without a living lease; how many. Ringing twice does no harm."""
+    now = now or timezone.now()
+    lapsed = Q(lease_until__lt=now) | Q(lease_until__isnull=True, created_at__lt=now - PATIENCE)
+    forgotten = list(Job.objects.filter(lapsed, state__in=Job.WORKABLE).values_list("pk", flat=True))
+    for job_id in forgotten:
+        doorbell.ring(job_id)
+    return len(forgotten)

@@ -1,0 +1,99 @@
+"""How a job comes to be, and where it goes once its preview is made."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from audit.transitions import move, record
+from jobs import doorbell
+from jobs.models import Job, Plan
+
+Gate = Callable[[Job, dict[str, Any]], None]
+_gates: list[Gate] = []
+
+
+class AlreadyActiveError(RuntimeError):
+    """The run has an active job, `job`."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(f"Load run {job.load_run_id} has an active job already: {job.pk} ({job.state}).")
+        self.job = job
+
+
+def use(gate: Gate) -> None:
+    """The gate decides what becomes of a previewed job; it must move it on."""
+    _gates[:] = [gate]
+
+
+def submit(plan: Plan, actor: User, *, dry_run: bool = False, undoes: Job | None = None) -> Job:
+    """Save the plan and its job, and have its preview made. Raises AlreadyActiveError."""
+    try:
+        with transaction.atomic():
+            plan.save(force_insert=True)
+            job = Job.objects.create(
+                plan=plan,
+                kind=plan.kind,
+                load_run_id=plan.load_run_id,
+                requested_by=actor,
+                dry_run=dry_run,
+                undoes=undoes,
+            )
+            record(actor, "job requested", job, {"kind": plan.kind, "reason": plan.reason, "dry_run": dry_run})
+            doorbell.ring(job.pk)
+    except IntegrityError:
+        active = Job.objects.filter(load_run_id=plan.load_run_id, state__in=Job.ACTIVE).first()
+        if active is None:
+            raise
+        raise AlreadyActiveError(active) from None
+    return job
+
+
+def after_preview(job: Job, *, where: dict[str, Any]) -> None:
+    """Send a previewed job on: to its end if it is a dry run, else through the gate."""
+    if job.dry_run:
+        move(
+            job,
+            Job.State.PREVIEWED,
+            among=[Job.State.PREVIEWING],
+            actor=None,
+            where=where,
+            finished_at=timezone.now(),
+            lease_until=None,
+            progress={},
+        )
+    else:
+        _gates[0](job, where)
+
+
+def queue(job: Job, *, among: list[str], actor: User | None, where: dict[str, Any] | None = None) -> None:
+    """Let a worker carry the job out. Raises StateChangedError."""
+    move(
+        job,
+        Job.State.QUEUED,
+        among=among,
+        actor=actor,
+        where=where,
+        attempts=0,
+        lease_until=None,
+        worker="",
+        progress={},
+    )
+    doorbell.ring(job.pk)
+
+
+def cancel(job: Job, actor: User) -> bool:
+    """Cancel the job if no worker has it, else ask its worker to stop; whether it is cancelled at once.
+
+    Raises StateChangedError when it is over already.
+    """
+    idle = ["previewing", "queued", "awaiting approval"]
+    with transaction.atomic():
+        locked = Job.objects.select_for_update().get(pk=job.pk)
+        if locked.state in idle and locked.lease_until is None:
+            move(job, Job.State.CANCELLED, among=idle, actor=actor, finished_at=timezone.now(), error="")
+            return True
+        move(job, locked.state, among=Job.WORKABLE, actor=actor, cancel_asked=True, detail={"asked": "cancel"})
+        return False

@@ -1,0 +1,56 @@
+"""`manage.py reprocess RUN --reason TEXT`: read the files of a load run again."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.core.management.base import BaseCommand, CommandParser
+
+from jobs import actors, report, waiting
+from jobs.models import Job
+from jobs.submission import AlreadyActiveError
+from reprocessing import requests
+from reprocessing.planning import SOURCES, WHICH, Options
+from warehouse.commands import Refusal, answer
+
+GOOD_ENDS = (Job.State.SUCCEEDED, Job.State.PREVIEWED, Job.State.AWAITING)
+
+
+class Command(BaseCommand):
+    help = "Reads the files of a load run again, shows what that changes, and publishes it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("run", type=UUID, help="the load run")
+        parser.add_argument("--reason", required=True, help="why; everybody who follows the job reads it")
+        parser.add_argument("--extract-types", nargs="+", default=[], metavar="TYPE", help="only these extracts")
+        parser.add_argument("--files", choices=WHICH[::-1], default="all", help="only the failed files, or all")
+        parser.add_argument("--source", choices=SOURCES, default="files", help="read the files, or fold raw again")
+        parser.add_argument("--dry-run", action="store_true", help="show exactly what would change, and stop there")
+        parser.add_argument("--wait", action="store_true", help="stay until the job is over or waits for a person")
+        parser.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
+        parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+    def handle(self, *, run: UUID, reason: str, actor: str | None, **options: Any) -> None:
+        with answer(self, as_json=options["json"]) as said:
+            if not reason.strip():
+                raise Refusal("--reason is empty: say why.", code=2)
+            chosen = Options(tuple(options["extract_types"]), options["source"], options["files"])
+            try:
+                job = requests.ask_reprocess(
+                    settings.WAREHOUSE_URL,
+                    run,
+                    chosen,
+                    reason=reason.strip(),
+                    actor=actors.of_shell(actor),
+                    dry_run=options["dry_run"],
+                )
+            except (AlreadyActiveError, PermissionDenied) as error:
+                raise Refusal(str(error)) from error
+            if options["wait"]:
+                job = waiting.wait(job)
+            said.result = report.as_json(job)
+            for line in report.lines(job):
+                said.line(line)
+            if options["wait"] and job.state not in GOOD_ENDS:
+                raise Refusal(job.error or f"The job is {job.state}.")

@@ -1,0 +1,58 @@
+"""The tables of etl as read-only models, for lists and filters. Writes go through the modules of this room."""
+
+from django.db import models
+
+
+class LoadRun(models.Model):
+    load_run_id = models.UUIDField(primary_key=True)
+    started_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True)
+    status = models.TextField()
+    triggered_by = models.TextField()
+    notes = models.TextField(null=True)  # noqa: DJ001  the warehouse's own table
+    total_files_processed = models.IntegerField(null=True)
+    total_rows_ingested = models.IntegerField(null=True)
+    total_rows_rejected = models.IntegerField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        managed = False
+        db_table = "load_runs"
+
+    def __str__(self) -> str:
+        return str(self.load_run_id)
+
+
+class LoadRunFile(models.Model):
+    load_run_file_id = models.IntegerField(primary_key=True)
+    load_run = models.ForeignKey(LoadRun, on_delete=models.DO_NOTHING, related_name="files")
+    s3_bucket = models.TextField()
+    s3_key = models.TextField()
+    date_extracted = models.TextField()
+    extract_type = models.TextField()
+    per_org_id = models.TextField()
+    practice_id = models.TextField()
+    rows_read = models.IntegerField(null=True)
+    rows_ingested = models.IntegerField(null=True)
+    rows_rejected = models.IntegerField(null=True)
+    status = models.TextField()
+    error_message = models.TextField(null=True)  # noqa: DJ001
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    superseded_at = models.DateTimeField(null=True)
+    superseded_by = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_column="superseded_by_load_run_file_id",
+    )
+    content_bytes = models.BigIntegerField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "load_run_files"
+        ordering = ["load_run_file_id"]
+
+    def __str__(self) -> str:
+        return self.s3_key
