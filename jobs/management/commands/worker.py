@@ -1,0 +1,78 @@
+"""`manage.py worker`: one django-q2 cluster under a supervisor that can be stopped, and the reconciler."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, close_old_connections
+
+from jobs import reconciler
+
+RECONCILE_SECONDS = 5.0
+STOP_SECONDS = 20.0
+MANAGE = Path(sys.argv[0]).resolve()
+
+
+class Command(BaseCommand):
+    help = "Works on jobs until it is stopped (Ctrl-C or SIGTERM); what it had begun is taken up by the next worker."
+
+    def handle(self, **options: Any) -> None:
+        stopping = False
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            nonlocal stopping
+            stopping = True
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        cluster = _start()
+        self.stdout.write("The worker waits for jobs.")
+        try:
+            while not stopping:
+                if cluster.poll() is not None:
+                    self.stderr.write("The worker's cluster has died; another one is started.")
+                    _kill_group(cluster)
+                    cluster = _start()
+                _reconcile()
+                _sleep(RECONCILE_SECONDS, until=lambda: stopping)
+        finally:
+            _stop(cluster)
+
+
+def _start() -> "subprocess.Popen[bytes]":
+    """A session of its own: a signal to our group must not reach the cluster's children, which would hang it."""
+    return subprocess.Popen([sys.executable, str(MANAGE), "qcluster"], start_new_session=True)
+
+
+def _reconcile() -> None:
+    try:
+        reconciler.reconcile()
+    except DatabaseError:
+        close_old_connections()  # the console's database is away; the next round tries again
+
+
+def _sleep(seconds: float, *, until: Any) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not until():
+        time.sleep(0.1)
+
+
+def _stop(cluster: "subprocess.Popen[bytes]") -> None:
+    """SIGTERM to the main process only lets tasks end; what takes too long is killed, and its lease lapses."""
+    cluster.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        cluster.wait(STOP_SECONDS)
+    _kill_group(cluster)
+    cluster.wait()
+
+
+def _kill_group(cluster: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(cluster.pid, signal.SIGKILL)
