@@ -1,7 +1,26 @@
 """Which page lives where."""
 
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
+from django.views.generic import RedirectView
 
-from config import health
+from approvals import pages as approval_pages
+from config import health, theme
+from reprocessing import job_pages, run_pages
 
-urlpatterns = [path("healthz", health.healthz, name="healthz")]
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="runs"), name="home"),
+    path("healthz", health.healthz, name="healthz"),
+    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("theme/", theme.choose, name="theme"),
+    path("runs/", run_pages.runs_page, name="runs"),
+    path("runs/<uuid:load_run_id>/", run_pages.run, name="run"),
+    path("runs/<uuid:load_run_id>/reprocess/", run_pages.reprocess, name="reprocess"),
+    path("jobs/", job_pages.jobs, name="jobs"),
+    path("jobs/<uuid:job_id>/", job_pages.job, name="job"),
+    path("jobs/<uuid:job_id>/cancel/", job_pages.cancel, name="cancel"),
+    path("jobs/<uuid:job_id>/rollback/", job_pages.roll_back, name="rollback"),
+    path("jobs/<uuid:job_id>/decision/", job_pages.decision, name="decision"),
+    path("approvals/", approval_pages.inbox, name="approvals"),
+]

@@ -14,6 +14,7 @@ class LoadRun(models.Model):
     total_rows_ingested = models.IntegerField(null=True)
     total_rows_rejected = models.IntegerField(null=True)
     created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
 
     class Meta:
         managed = False
@@ -56,3 +57,20 @@ class LoadRunFile(models.Model):
 
     def __str__(self) -> str:
         return self.s3_key
+
+
+class StagingRun(models.Model):
+    staging_run_id = models.UUIDField(primary_key=True)
+    load_run_id = models.UUIDField()
+    extract_type = models.TextField()
+    status = models.TextField()
+    total_rows_read = models.IntegerField(null=True)
+    total_rows_rejected = models.IntegerField(null=True)
+    total_rows_deduplicated = models.IntegerField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "staging_runs"
+
+    def __str__(self) -> str:
+        return f"{self.extract_type} of {self.load_run_id}"

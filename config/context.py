@@ -1,0 +1,32 @@
+"""What every page shows around its content."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from access import rights
+from approvals import gate
+
+THEMES = ("light", "dark")
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    theme = request.COOKIES.get("theme", "")
+    shown: dict[str, Any] = {"theme": theme if theme in THEMES else "", "roles": [], "nav": []}
+    if not request.user.is_authenticated:
+        return shown
+    shown["roles"] = rights.roles_of(request.user)
+    if rights.may(request.user, rights.SEE):
+        waiting = len([r for r in gate.pending(request.user) if r.job.requested_by_id != request.user.pk])
+        shown["nav"] = [
+            _item(request, "Runs", "runs", "run"),
+            _item(request, "Jobs", "jobs", "job"),
+            _item(request, "Approvals", "approvals", "approval", waiting or None),
+        ]
+    return shown
+
+
+def _item(request: HttpRequest, label: str, name: str, icon: str, count: int | None = None) -> dict[str, Any]:
+    url = reverse(name)
+    return {"label": label, "url": url, "icon": icon, "count": count, "current": request.path.startswith(url)}

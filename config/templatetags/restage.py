@@ -1,0 +1,107 @@
+"""How pages write numbers, times and ids."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+STATES = {
+    "ok": {"completed", "succeeded", "approved"},
+    "attention": {"awaiting approval", "pending", "completed with failures", "stuck", "previewed"},
+    "bad": {"failed", "rejected"},
+    "progress": {"running", "processing", "previewing", "queued"},
+}
+
+
+@register.filter
+def count(number: float | None) -> str:
+    """12431 → "12,431"; nothing known → "unknown"."""
+    return "unknown" if number is None else f"{number:,.0f}"
+
+
+@register.filter
+def percent(part: float | None, whole: float | None) -> str:
+    """A share with one decimal; a part of nothing is all of it."""
+    if not part:
+        return "0 %"
+    return f"{100 * part / whole:.1f} %" if whole else "100 %"
+
+
+@register.filter
+def duration(seconds: float | timedelta | None) -> str:
+    """In words, two units at most: "1 h 12 min", "3 s", "less than 1 s"."""
+    if seconds is None:
+        return "unknown"
+    total = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+    if total < 1:
+        return "less than 1 s"
+    hours, rest = divmod(round(total), 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    if minutes:
+        return f"{minutes} min {left} s" if left and minutes < 10 else f"{minutes} min"
+    return f"{left} s"
+
+
+@register.filter
+def megabytes(size: int | None) -> str:
+    if size is None:
+        return "unknown"
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
+
+
+@register.filter
+def ago(moment: datetime | None) -> SafeString | str:
+    """A <time> that reads relative and holds the absolute, in the console's zone."""
+    if moment is None:
+        return "—"
+    local = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{}" data-relative>{}</time>',
+        local.isoformat(),
+        local.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        _relative(timezone.now() - moment, local),
+    )
+
+
+def _relative(age: timedelta, moment: datetime) -> str:
+    seconds = age.total_seconds()
+    if seconds < 45:
+        return "just now"
+    for limit, unit, size in ((3600, "min", 60), (86400, "h", 3600), (14 * 86400, "d", 86400)):
+        if seconds < limit:
+            return f"{max(1, round(seconds / size))} {unit} ago"
+    return moment.strftime("%Y-%m-%d")
+
+
+@register.filter
+def short_id(value: Any) -> str:
+    """An id shortened in the middle."""
+    text = str(value)
+    return f"{text[:8]}…{text[-4:]}" if len(text) > 16 else text
+
+
+@register.filter
+def colour(state: str) -> str:
+    """Which of the four states, or neutral, a word stands for."""
+    return next((name for name, words in STATES.items() if state in words), "neutral")
+
+
+@register.filter
+def words(state: str) -> str:
+    """A state as a person reads it: "rolled_back" → "Rolled back"."""
+    return state.replace("_", " ").capitalize()
+
+
+@register.filter
+def count_of(done: int | None, whole: int | None) -> str:
+    """ "12,000 of 40,000 records", as far as known."""
+    if not done:
+        return ""
+    return f"{done:,} of {whole:,} records" if whole else f"{done:,} records"

@@ -1,0 +1,87 @@
+"""What people fill in."""
+
+from typing import Any
+
+from django import forms
+
+from reprocessing.planning import Options
+from reprocessing.runs import STATES
+
+
+class RunFilter(forms.Form):
+    state = forms.ChoiceField(required=False, label="State")
+    extract = forms.ChoiceField(required=False, label="Extract")
+    since = forms.DateField(required=False, label="Loaded from", widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, label="to", widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, data: Any, extracts: list[str]) -> None:
+        super().__init__(data)
+        states = [(state, state.replace("_", " ").capitalize()) for state in STATES]
+        self.fields["state"].choices = [("", "Any state"), *states]  # type: ignore[attr-defined]
+        self.fields["extract"].choices = [("", "Any extract"), *((e, e) for e in extracts)]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        since, until = found.get("since"), found.get("until")
+        if since and until and until < since:
+            self.add_error("until", "This day is before the first one.")
+        return found
+
+
+class ReprocessForm(forms.Form):
+    source = forms.ChoiceField(
+        label="Read from",
+        choices=[
+            ("files", "The delivered files again (a new attempt at each file)"),
+            ("raw", "The raw records that are there (only staging is made anew)"),
+        ],
+        initial="files",
+        widget=forms.RadioSelect,
+    )
+    which = forms.ChoiceField(
+        label="Which files",
+        choices=[("all", "All files of the run"), ("failed", "Only the files that failed")],
+        initial="all",
+        widget=forms.RadioSelect,
+    )
+    extracts = forms.MultipleChoiceField(
+        label="Extracts", required=False, widget=forms.CheckboxSelectMultiple, help_text="None ticked: all of them."
+    )
+    reason = forms.CharField(
+        label="Reason",
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Everybody who follows this job reads it. Name no patient.",
+        error_messages={"required": "Say why: the reviewer and the trail need it."},
+    )
+    dry_run = forms.BooleanField(label="Dry run: show exactly what would change, and stop there", required=False)
+
+    def __init__(self, data: Any = None, *, extracts: list[str], **more: Any) -> None:
+        super().__init__(data, **more)
+        self.fields["extracts"].choices = [(e, e) for e in extracts]  # type: ignore[attr-defined]
+
+    def options(self) -> Options:
+        """What is asked for, as far as it is valid: for the selection shown while the form is being filled in."""
+        data = getattr(self, "cleaned_data", {})
+        return Options(tuple(data.get("extracts", ())), data.get("source") or "files", data.get("which") or "all")
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        label="Reason",
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        error_messages={"required": "Say why: the reviewer and the trail need it."},
+    )
+
+
+class DecisionForm(forms.Form):
+    digest = forms.CharField(widget=forms.HiddenInput)
+    verdict = forms.ChoiceField(choices=[("approve", "Approve"), ("reject", "Reject")])
+    reason = forms.CharField(
+        label="Note to the person who asked",
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Needed for a rejection.",
+    )

@@ -1,0 +1,179 @@
+"""The pages of jobs: list, and one job with its plan, approval, progress, outcome and way back in one place."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from access import rights
+from approvals import gate, rules
+from approvals.gate import RefusedError
+from approvals.models import Request
+from audit.models import Event
+from audit.transitions import StateChangedError
+from jobs import submission
+from jobs.models import Job
+from jobs.submission import AlreadyActiveError
+from reprocessing import planning, requests
+from reprocessing.forms import DecisionForm, ReasonForm
+from warehouse.errors import TellableError
+
+PAGE_ROWS = 50
+STOP_POLLING = 286
+
+
+@require_safe
+@rights.requires(rights.SEE)
+def jobs(request: HttpRequest) -> HttpResponse:
+    """Every job, active ones first."""
+    state = request.GET.get("state", "")
+    found = Job.objects.select_related("plan", "requested_by")
+    if state in Job.State.values:
+        found = found.filter(state=state)
+    page = Paginator(found, PAGE_ROWS).get_page(request.GET.get("page"))
+    query = request.GET.copy()
+    query.pop("page", None)
+    return render(
+        request,
+        "jobs/list.html",
+        {"page": page, "states": Job.State.choices, "state": state, "query": query.urlencode()},
+    )
+
+
+@require_safe
+@rights.requires(rights.SEE)
+def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """One job; asked by htmx, only its live part."""
+    assert isinstance(request.user, User)  # noqa: S101  the right was checked
+    found = _job_or_404(job_id)
+    context = _context(request.user, found)
+    if request.headers.get("HX-Target") == "live":
+        known = request.GET.get("state", "")
+        if known != found.state:  # the whole page has changed with it
+            return HttpResponse(headers={"HX-Refresh": "true"})
+        return render(request, "jobs/job.html#live", context, status=200 if found.active else STOP_POLLING)
+    return render(request, "jobs/job.html", context)
+
+
+def _job_or_404(job_id: UUID) -> Job:
+    return get_object_or_404(Job.objects.select_related("plan", "requested_by", "undoes__plan"), pk=job_id)
+
+
+def _context(user: User, found: Job) -> dict[str, Any]:
+    approval = Request.objects.filter(job=found).first()
+    waits = approval is not None and approval.state == Request.State.PENDING and found.state == Job.State.AWAITING
+    counts = found.tables.values()
+    return {
+        "job": found,
+        "plan": found.plan,
+        "tables": [{"name": f"stg.{table}", **told} for table, told in found.tables.items()],
+        "samples": _samples(found),
+        "causes": _causes(found),
+        "changes": sum(c["inserted"] + c["updated"] + c["deleted"] for c in counts),
+        "changed_files": [item for item in found.plan.included if item.get("changed")],
+        "approval": approval,
+        "decisions": approval.decisions.select_related("reviewer") if approval else [],
+        "thresholds": (rules.MOST_RECORDS, rules.MOST_SECONDS),
+        "may_decide": waits and rights.may(user, rights.DECIDE) and found.requested_by_id != user.pk,
+        "own": found.requested_by_id == user.pk,
+        "may_cancel": found.active and rights.may(user, rights.CANCEL),
+        "may_roll_back": _can_be_rolled_back(found) and rights.may(user, rights.ROLL_BACK),
+        "can_be_rolled_back": _can_be_rolled_back(found),
+        "rollbacks": found.rollbacks.exclude(state__in=[Job.State.CANCELLED, Job.State.REJECTED]),
+        "events": Event.objects.filter(subject=f"job:{found.pk}").order_by("id"),
+        "elapsed": timezone.now() - found.started_at if found.started_at and found.active else found.took,
+        "eta": _eta(found),
+    }
+
+
+def _samples(found: Job) -> list[dict[str, Any]]:
+    preview = found.plan.preview or {}
+    return [{"table": f"stg.{table}", "rows": rows} for table, rows in preview.get("samples", {}).items() if rows]
+
+
+def _causes(found: Job) -> list[dict[str, Any]]:
+    preview = found.plan.preview or {}
+    return [{"table": f"stg.{table}", **c} for table, causes in preview.get("causes", {}).items() for c in causes]
+
+
+def _can_be_rolled_back(found: Job) -> bool:
+    return (
+        found.kind == planning.KIND and found.state == Job.State.SUCCEEDED and found.plan.options["source"] == "files"
+    )
+
+
+def _eta(found: Job) -> float | None:
+    """Seconds that are left by the plan's own estimate; None when it has none or is over it."""
+    if found.state != Job.State.RUNNING or not found.started_at or found.plan.seconds is None:
+        return None
+    left = found.plan.seconds - (timezone.now() - found.started_at).total_seconds()
+    return left if left > 0 else None
+
+
+@require_POST
+@rights.requires(rights.CANCEL)
+def cancel(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+    assert isinstance(request.user, User)  # noqa: S101
+    found = _job_or_404(job_id)
+    try:
+        if submission.cancel(found, request.user):
+            messages.success(request, "Cancelled. Staging is unchanged.")
+        else:
+            messages.info(request, "Its worker has been asked to stop. What is not published yet will not be.")
+    except StateChangedError:
+        messages.warning(request, "It was over before it could be cancelled.")
+    return redirect(found)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@rights.requires(rights.ROLL_BACK)
+def roll_back(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+    """Ask for the rollback of a job; what it would do is previewed, and somebody else must approve it."""
+    assert isinstance(request.user, User)  # noqa: S101
+    found = _job_or_404(job_id)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            return redirect(
+                requests.ask_rollback(
+                    settings.WAREHOUSE_URL, found, reason=form.cleaned_data["reason"], actor=request.user
+                )
+            )
+        except AlreadyActiveError as error:
+            messages.warning(request, "Its run has an active job already. This is that job.")
+            return redirect(error.job)
+        except TellableError as error:
+            form.add_error(None, str(error))
+    return render(request, "jobs/rollback.html", {"job": found, "form": form}, status=422 if form.errors else 200)
+
+
+@require_POST
+@rights.requires(rights.DECIDE)
+def decision(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+    """A reviewer's decision about the plan as they were shown it."""
+    assert isinstance(request.user, User)  # noqa: S101
+    approval = get_object_or_404(Request, job_id=job_id)
+    form = DecisionForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Nothing was decided: " + " ".join(str(e) for es in form.errors.values() for e in es))
+        return redirect(approval.job)
+    approve = form.cleaned_data["verdict"] == "approve"
+    try:
+        gate.decide(
+            approval,
+            request.user,
+            approve=approve,
+            digest=form.cleaned_data["digest"],
+            reason=form.cleaned_data["reason"],
+        )
+        messages.success(request, "Approved. A worker takes it up now." if approve else "Rejected. Nothing is changed.")
+    except RefusedError as error:
+        messages.error(request, f"Nothing was decided. {error}")
+    return redirect(approval.job)

@@ -1,0 +1,130 @@
+"""The pages of load runs: list, one run, and the form that asks for its reprocessing."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from access import rights
+from jobs.models import Job
+from jobs.submission import AlreadyActiveError
+from reprocessing import planning, requests, runs
+from reprocessing.forms import ReprocessForm, RunFilter
+from reprocessing.planning import CannotPlanError, Selection
+from warehouse import history, registry
+from warehouse.connections import connect
+from warehouse.models import LoadRun, LoadRunFile
+
+PAGE_ROWS = 50
+
+
+@require_safe
+@rights.requires(rights.SEE)
+def runs_page(request: HttpRequest) -> HttpResponse:
+    """Every load run, failed ones first."""
+    extracts = sorted(extract.name for extract in registry.current().extracts)
+    form = RunFilter(request.GET, extracts)
+    valid = form.is_valid()
+    found = runs.filtered(runs.listed(), form.cleaned_data) if valid else runs.listed().none()
+    page = Paginator(found, PAGE_ROWS).get_page(request.GET.get("page"))
+    query = request.GET.copy()
+    query.pop("page", None)
+    return render(
+        request,
+        "runs/list.html",
+        {"form": form, "page": page, "query": query.urlencode(), "filtered": any(request.GET.dict().values())},
+    )
+
+
+def _run_or_404(load_run_id: UUID) -> LoadRun:
+    found: LoadRun | None = runs.listed().filter(pk=load_run_id).first()
+    if found is None:
+        raise Http404("There is no such load run.")
+    return found
+
+
+@require_safe
+@rights.requires(rights.SEE)
+def run(request: HttpRequest, load_run_id: UUID) -> HttpResponse:
+    """One load run: its files, what was refused and why, and the jobs about it."""
+    assert isinstance(request.user, User)  # noqa: S101  the right was checked
+    found = _run_or_404(load_run_id)
+    files = LoadRunFile.objects.filter(load_run=found).select_related("superseded_by")
+    with connect(settings.WAREHOUSE_URL, purpose="run page") as connection:
+        causes = history.rejection_causes(connection, load_run_id)
+        parent, children = history.family(connection, load_run_id)
+    jobs = Job.objects.filter(load_run_id=load_run_id).select_related("requested_by", "plan")
+    return render(
+        request,
+        "runs/run.html",
+        {
+            "run": found,
+            "files": files,
+            "causes": causes,
+            "parent": parent,
+            "children": children,
+            "jobs": jobs,
+            "active": next((job for job in jobs if job.active), None),
+            "may_reprocess": rights.may(request.user, rights.REPROCESS),
+        },
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@rights.requires(rights.REPROCESS)
+def reprocess(request: HttpRequest, load_run_id: UUID) -> HttpResponseBase:
+    """The form; while it is being filled in, the files that it selects are shown beside it."""
+    assert isinstance(request.user, User)  # noqa: S101
+    found = _run_or_404(load_run_id)
+    extracts = list(
+        LoadRunFile.objects.filter(load_run=found).order_by("extract_type").values_list("extract_type", flat=True)
+    )
+    names = list(dict.fromkeys(extracts))
+    initial = {"which": "failed" if found.state in ("failed", "completed with failures") else "all"}  # type: ignore[attr-defined]
+    if request.method == "POST":
+        form = ReprocessForm(request.POST, extracts=names)
+        if form.is_valid() and (job := _ask(request, form, load_run_id)):
+            return redirect(job)
+    else:
+        form = ReprocessForm(request.GET or None, extracts=names, initial=initial)
+        form.is_valid()
+    shown = form.options() if form.is_bound else planning.Options(which=initial["which"])
+    selection, refused = _selection(load_run_id, shown)
+    context = {"run": found, "form": form, "selection": selection, "refused": refused}
+    part = "#selection" if request.headers.get("HX-Target") == "selection" else ""
+    return render(request, f"runs/reprocess.html{part}", context, status=422 if form.errors and request.POST else 200)
+
+
+def _ask(request: HttpRequest, form: ReprocessForm, load_run_id: UUID) -> Job | None:
+    """The job, or None with the reason added to the form."""
+    data: dict[str, Any] = form.cleaned_data
+    assert isinstance(request.user, User)  # noqa: S101
+    try:
+        return requests.ask_reprocess(
+            settings.WAREHOUSE_URL,
+            load_run_id,
+            form.options(),
+            reason=data["reason"],
+            actor=request.user,
+            dry_run=data["dry_run"],
+        )
+    except AlreadyActiveError as error:
+        messages.warning(request, "This run is being reprocessed already. This is that job.")
+        return error.job
+    except CannotPlanError as error:
+        form.add_error(None, str(error))
+        return None
+
+
+def _selection(load_run_id: UUID, options: planning.Options) -> tuple[Selection | None, str]:
+    try:
+        with connect(settings.WAREHOUSE_URL, purpose="selection") as connection:
+            return planning.select(connection, registry.current(), load_run_id, options), ""
+    except CannotPlanError as error:
+        return None, str(error)

@@ -1,0 +1,83 @@
+"""Load runs as the pages list them: their state told truly, the bad ones first."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import (
+    BooleanField,
+    Case,
+    CharField,
+    Count,
+    Exists,
+    F,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce, Now
+
+from warehouse.models import LoadRun, LoadRunFile, StagingRun
+
+STUCK_AFTER = timedelta(hours=2)
+STATES = ("failed", "stuck", "completed with failures", "running", "completed", "cancelled", "rolled_back")
+
+
+def listed() -> QuerySet[LoadRun, Any]:
+    """Runs with `state`, `files_failed`, `files_all`, `read`, `rejected`, `replaced`; failed first, then newest.
+
+    `state` is the run's status, except: completed with files that failed and count still, and running but silent for
+    two hours ("stuck"). `rejected` counts records refused on reading and by the transform.
+    """
+    files = LoadRunFile.objects.filter(load_run=OuterRef("pk")).order_by().values("load_run")
+    bad = files.filter(status="failed", superseded_at__isnull=True)
+    staging = StagingRun.objects.filter(load_run_id=OuterRef("pk"), status="completed").order_by().values("load_run_id")
+    told = LoadRun.objects.annotate(
+        files_all=_of(files.annotate(n=Count("pk")), "n"),
+        files_failed=_of(bad.annotate(n=Count("pk")), "n"),
+        files_replaced=_of(files.filter(superseded_at__isnull=False).annotate(n=Count("pk")), "n"),
+        read=_of(files.annotate(n=Sum("rows_read")), "n"),
+        rejected=_of(files.annotate(n=Sum("rows_rejected")), "n")
+        + _of(staging.annotate(n=Sum("total_rows_rejected")), "n"),
+        silent=Case(
+            When(updated_at__lt=Now() - Value(STUCK_AFTER), then=Value(True)),
+            default=Value(False),
+            output_field=BooleanField(),
+        ),
+    )
+    told = told.annotate(
+        state=Case(
+            When(status="running", silent=True, then=Value("stuck")),
+            When(status="completed", files_failed__gt=0, then=Value("completed with failures")),
+            default=F("status"),
+            output_field=CharField(),
+        )
+    )
+    rank = Case(
+        *(When(state=state, then=Value(place)) for place, state in enumerate(STATES[:3])),
+        default=Value(9),
+        output_field=IntegerField(),
+    )
+    return told.annotate(rank=rank).order_by("rank", "-created_at", "pk")
+
+
+def _of(rows: QuerySet[Any, Any], column: str) -> Coalesce:
+    return Coalesce(Subquery(rows.values(column)[:1], output_field=IntegerField()), Value(0))
+
+
+def filtered(rows: QuerySet[LoadRun, Any], wanted: dict[str, Any]) -> QuerySet[LoadRun, Any]:
+    """Only the runs that fit every given filter: state, extract, since and until (days of the load, inclusive)."""
+    if wanted.get("state"):
+        rows = rows.filter(Q(("state", wanted["state"])))
+    if wanted.get("extract"):
+        of_extract = LoadRunFile.objects.filter(load_run=OuterRef("pk"), extract_type=wanted["extract"])
+        rows = rows.filter(Exists(of_extract))
+    if wanted.get("since"):
+        rows = rows.filter(created_at__date__gte=wanted["since"])
+    if wanted.get("until"):
+        rows = rows.filter(created_at__date__lte=wanted["until"])
+    return rows

@@ -1,0 +1,32 @@
+"""What has become of a load run: what was refused in it, what it was made from, what was made from it."""
+
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+
+
+def rejection_causes(connection: psycopg.Connection, load_run_id: UUID) -> list[dict[str, Any]]:
+    """Refused records of the run by cause: extract, stage, column, reason, value class, records, first record."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            "SELECT r.extract_type, r.stage, r.column_name, r.reason, r.severity, r.value_class, count(*) AS records,"
+            " min(coalesce(r.line_no, r.record_no)) AS first_at"
+            " FROM restage.rejections r JOIN etl.load_run_files f USING (load_run_file_id) WHERE f.load_run_id = %s"
+            " GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY r.severity, count(*) DESC LIMIT 100",
+            [load_run_id],
+        ).fetchall()
+
+
+def family(connection: psycopg.Connection, load_run_id: UUID) -> tuple[UUID | None, list[UUID]]:
+    """The run that this one reprocessed, and those that reprocessed this one, oldest first."""
+    parent = connection.execute(
+        "SELECT parent_load_run_id FROM restage.run_parents WHERE load_run_id = %s", [load_run_id]
+    ).fetchone()
+    children = connection.execute(
+        "SELECT p.load_run_id FROM restage.run_parents p JOIN etl.load_runs r USING (load_run_id)"
+        " WHERE p.parent_load_run_id = %s ORDER BY r.created_at",
+        [load_run_id],
+    ).fetchall()
+    return (parent[0] if parent else None), [child for (child,) in children]
