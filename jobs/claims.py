@@ -100,7 +100,8 @@ class Claim:
         """Renew the lease; stop the warehouse's statement when the job is cancelled or lost."""
         try:
             while not self._stop.wait(BEAT_SECONDS):
-                mine = Job.objects.filter(pk=self.job.pk, epoch=self.epoch, state__in=Job.WORKABLE)
+                held = Job.objects.filter(lease_until__isnull=False)  # a lease that was given up is not taken back
+                mine = held.filter(pk=self.job.pk, epoch=self.epoch, state__in=Job.WORKABLE)
                 if not mine.update(lease_until=timezone.now() + LEASE):
                     self._lost.set()
                 elif mine.filter(cancel_asked=True).exists():
@@ -113,3 +114,7 @@ class Claim:
     @property
     def cancelled(self) -> bool:
         return self._cancelled.is_set()
+
+    @property
+    def lost(self) -> bool:
+        return self._lost.is_set()

@@ -48,6 +48,8 @@ def _work(job: Job, claim: Claim) -> None:
     except Cancelled as error:
         _cancel(job, str(error))
     except psycopg.errors.QueryCanceled as error:
+        if claim.lost:
+            raise Lost("Another worker has this job now.") from error
         if not claim.cancelled:
             raise TellableError(f"{reason_of(error)} Staging is unchanged.") from error
         _cancel(job, "Cancelled. What it had not published was undone; staging is unchanged.")

@@ -9,8 +9,12 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from django.contrib.auth.models import User
+from django.db import connections
+from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg import sql
 
+from access import rights
 from config import databases
 from tests.house import House
 from warehouse import adoption, registry
@@ -85,3 +89,26 @@ def warehouse_url(template: str) -> Iterator[str]:
 def house(warehouse_url: str, extracts: registry.Registry, tmp_path: Path) -> Iterator[House]:
     with psycopg.connect(warehouse_url, autocommit=True) as connection:
         yield House(connection, extracts, tmp_path / "deliveries")
+
+
+@pytest.fixture
+def people(db) -> dict[str, User]:
+    """One user of each role, named like it, and a second reviewer."""
+    made = {}
+    for name, role in [*((role, role) for role in rights.ROLES), ("reviewer2", "reviewer")]:
+        made[name] = User.objects.create_user(name, password="pass-word-1")
+        rights.give(made[name], [role])
+    return made
+
+
+@pytest.fixture
+def console(house: House, people, settings, monkeypatch, warehouse_url: str) -> Iterator[House]:
+    """The house as the console's warehouse: pages, commands and workers of this process use it."""
+    settings.WAREHOUSE_URL = warehouse_url
+    monkeypatch.setattr(registry, "current", lambda: house.registry)
+    former = connections["warehouse"]
+    entry = {**former.settings_dict, **databases.read_only_settings(warehouse_url)}
+    connections["warehouse"] = DatabaseWrapper(entry, "warehouse")
+    yield house
+    connections["warehouse"].close()
+    connections["warehouse"] = former

@@ -11,3 +11,5 @@ databases.provide()
 from config.settings import *  # noqa: E402, F403  the databases must stand first
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+DATABASES["warehouse"]["TEST"] = {"MIRROR": "default"}  # noqa: F405  each test brings its own (conftest.console)
