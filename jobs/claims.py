@@ -17,8 +17,8 @@ from audit.transitions import StateChangedError, move
 from jobs.models import Job
 from warehouse.errors import TellableError
 
-LEASE = timedelta(seconds=30)
-BEAT_SECONDS = 3.0
+LEASE = timedelta(seconds=float(os.environ.get("RESTAGE_LEASE_SECONDS", "30")))
+BEAT_SECONDS = LEASE.total_seconds() / 10
 MOST_ATTEMPTS = 3
 
 

@@ -1,6 +1,8 @@
 """A warehouse of its own for every test that asks: a copy of a template on the tests' embedded server."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from psycopg import sql
 from access import rights
 from config import databases
 from tests.house import House
+from tests.stack import MANAGE, Stack
 from warehouse import adoption, registry
 
 VISITS = """# Visits.
@@ -42,10 +45,15 @@ reviewed_by = "text"
 
 
 @pytest.fixture(scope="session")
-def extracts(tmp_path_factory: pytest.TempPathFactory) -> registry.Registry:
+def extracts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("extracts")
     (folder / "visits.toml").write_text(VISITS)
-    return registry.load([registry.SHIPPED, folder])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def extracts(extracts_folder: Path) -> registry.Registry:
+    return registry.load([registry.SHIPPED, extracts_folder])
 
 
 def _server() -> str:
@@ -83,6 +91,35 @@ def template(extracts: registry.Registry) -> Iterator[str]:
 def warehouse_url(template: str) -> Iterator[str]:
     with database(template) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a console database with its tables, to be copied."""
+    with database() as url:
+        env = {**os.environ, databases.CONSOLE_URL: url, "DJANGO_SETTINGS_MODULE": "config.settings"}
+        subprocess.run([sys.executable, str(MANAGE), "migrate", "--verbosity", "0"], env=env, check=True)
+        yield urlsplit(url).path.lstrip("/")
+
+
+@pytest.fixture
+def stack(
+    migrated: str, warehouse_url: str, extracts: registry.Registry, tmp_path: Path, extracts_folder: Path
+) -> Iterator[Stack]:
+    """The real processes on databases of their own; all of them end with the test."""
+    with database(migrated) as console_url, psycopg.connect(warehouse_url, autocommit=True) as connection:
+        env = {
+            databases.CONSOLE_URL: console_url,
+            databases.WAREHOUSE_URL: warehouse_url,
+            "RESTAGE_EXTRACTS": str(extracts_folder),
+            "RESTAGE_LEASE_SECONDS": "2",
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+        }
+        made = Stack(House(connection, extracts, tmp_path / "deliveries"), env)
+        try:
+            yield made
+        finally:
+            made.stop()
 
 
 @pytest.fixture

@@ -1,0 +1,99 @@
+"""The real processes of Restage, for tests: commands, worker, web."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from config import databases
+from tests.house import House
+
+ROOT = Path(__file__).resolve().parent.parent
+MANAGE = ROOT / "manage.py"
+
+
+def eventually(question: Callable[[], Any], *, seconds: float = 40.0) -> Any:
+    """The first true answer; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := question():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("It did not come to pass in time.")
+
+
+class Stack:
+    def __init__(self, house: House, env: dict[str, str]) -> None:
+        self.house = house
+        self.env = {**os.environ, **env}
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def command(self, *words: str, code: int | None = 0) -> Any:
+        """Run `manage.py words --json` and give its answer."""
+        done = subprocess.run(
+            [sys.executable, str(MANAGE), *words, "--json"], env=self.env, capture_output=True, check=False, timeout=120
+        )
+        assert code is None or done.returncode == code, done.stderr.decode()
+        assert "Traceback" not in done.stderr.decode()
+        return json.loads(done.stdout)
+
+    def start(self, *words: str, **more: str) -> "subprocess.Popen[bytes]":
+        """Start `python words` with more environment; it ends with the test."""
+        process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env={**self.env, **more}, start_new_session=True)
+        self._started.append(process)
+        return process
+
+    def worker(self, **more: str) -> "subprocess.Popen[bytes]":
+        return self.start(str(MANAGE), "worker", **more)
+
+    def web(self) -> str:
+        """Serve the console; gives its address."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.start(
+            "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "4", "--log-level", "error"
+        )
+        url = f"http://127.0.0.1:{port}"
+        eventually(lambda: self._answers(url))
+        return url
+
+    def _answers(self, url: str) -> bool:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            return bool(urllib.request.urlopen(f"{url}/healthz", timeout=5).status == 200)  # noqa: S310  our own server
+        return False
+
+    def console(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Ask the console's database."""
+        with psycopg.connect(self.env[databases.CONSOLE_URL], autocommit=True) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def job_is(self, job: str, *states: str) -> bool:
+        return self.console("SELECT state FROM jobs_job WHERE id = %s", job)[0][0] in states
+
+    def end(self, process: "subprocess.Popen[bytes]") -> int:
+        """SIGTERM to its main process, as an operator would."""
+        process.send_signal(signal.SIGTERM)
+        return process.wait(40)
+
+    def stop(self) -> None:
+        for process in self._started:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        for process in self._started:
+            try:
+                process.wait(40)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
