@@ -105,3 +105,23 @@ def count_of(done: int | None, whole: int | None) -> str:
     if not done:
         return ""
     return f"{done:,} of {whole:,} records" if whole else f"{done:,} records"
+
+
+@register.simple_tag
+def bars(inserted: int, updated: int, deleted: int, unchanged: int, kept_newer: int) -> list[dict[str, Any]]:
+    """The parts of an effect bar, 1,000 wide; a part that is there is never thinner than 4."""
+    named = (
+        ("added", inserted),
+        ("changed", updated),
+        ("removed", deleted),
+        ("same", unchanged),
+        ("newer", kept_newer),
+    )
+    there = [(name, number) for name, number in named if number]
+    total, spare = sum(number for _name, number in there), 1000 - 4 * len(there)
+    parts, x = [], 0.0
+    for name, number in there:
+        width = 4 + spare * number / total
+        parts.append({"name": name, "x": f"{x:.1f}", "width": f"{width:.1f}"})
+        x += width
+    return parts
