@@ -73,7 +73,7 @@ def _context(user: User, found: Job) -> dict[str, Any]:
     return {
         "job": found,
         "plan": found.plan,
-        "tables": [{"name": f"stg.{table}", **told} for table, told in found.tables.items()],
+        "tables": _tables(found),
         "samples": _samples(found),
         "causes": _causes(found),
         "changes": sum(c["inserted"] + c["updated"] + c["deleted"] for c in counts),
@@ -91,6 +91,12 @@ def _context(user: User, found: Job) -> dict[str, Any]:
         "elapsed": timezone.now() - found.started_at if found.started_at and found.active else found.took,
         "eta": _eta(found),
     }
+
+
+def _tables(found: Job) -> list[dict[str, Any]]:
+    """The counts of each table, the most changed first."""
+    tables = [{"name": f"stg.{table}", **counts} for table, counts in found.tables.items()]
+    return sorted(tables, key=lambda t: (-(t["inserted"] + t["updated"] + t["deleted"]), t["name"]))
 
 
 def _samples(found: Job) -> list[dict[str, Any]]:

@@ -1,0 +1,122 @@
+"""The main job in a real browser: an operator plans, a reviewer approves in another session, a worker runs."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Person
+from tests.house import row
+from tests.stack import Stack
+
+pytestmark = pytest.mark.browser
+RECORDS = 100_001
+
+MAKE_PEOPLE = """
+from django.contrib.auth.models import User
+from access import rights
+for role in rights.ROLES:
+    user = User.objects.create_user(role, password="pass-word-1")
+    rights.give(user, [role])
+"""
+
+
+@pytest.fixture
+def served(stack: Stack) -> str:
+    made = stack.start("manage.py", "shell", "-v", "0", "-c", MAKE_PEOPLE)
+    assert made.wait(60) == 0
+    return stack.web()
+
+
+def rows(fee: str):
+    return [row(str(n), fee=fee if n == 7 else "10") for n in range(RECORDS)]
+
+
+def looked_at(page: Page) -> None:
+    """No axe violation, nothing wider than the window: on a desk and on a phone, light and dark."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for width in (1440, 375):
+            page.set_viewport_size({"width": width, "height": 900})
+            found = Axe().run(page).response["violations"]
+            assert not found, [(v["id"], v["nodes"][0]["html"]) for v in found]
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def test_plan_approve_run_and_roll_back(stack: Stack, served: str, browser: Browser):
+    house = stack.house
+    run = house.deliver("20260105", *rows("10"))
+    house.write("20260105", *rows("11"))
+    stack.worker()
+    operator = Person(browser.new_context(), served, "operator")
+    page = operator.page
+    looked_at(page)
+    page.get_by_role("link", name=re.compile(str(run)[:8])).click()
+    looked_at(page)
+    page.get_by_role("link", name="Reprocess this run").click()
+    expect(page.locator("#selection")).to_contain_text("changed since the first load")
+    page.get_by_label("Only the files that failed").check()
+    expect(page.locator("#selection")).to_contain_text("only failed files were asked for")
+    page.get_by_label("All files of the run").check()
+    expect(page.locator("#selection")).to_contain_text("100,001 records")
+    looked_at(page)
+    page.get_by_role("button", name="Work out the effect").click()
+    expect(page.get_by_text("Say why: the reviewer and the trail need it.")).to_be_visible()
+    looked_at(page)
+    page.get_by_label("Reason").fill("The fee of one visit was wrong")
+    page.get_by_role("button", name="Work out the effect").click()
+    expect(page.get_by_text("Awaiting approval", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("~ 1 changed")).to_be_visible()
+    expect(page.get_by_text("You asked for it, so somebody else must decide.")).to_be_visible()
+    assert house.staged()["7"][0] == "10.00"
+
+    reviewer = Person(browser.new_context(), served, "reviewer")
+    desk = reviewer.page
+    desk.get_by_role("link", name="Approvals").click()
+    looked_at(desk)
+    desk.get_by_role("link", name=re.compile("Reprocess")).click()
+    desk.get_by_text("A sample of the changed rows, values masked").click()
+    expect(desk.get_by_role("row", name=re.compile("updated.*fee.*99.99.*99.99"))).to_be_visible()
+    looked_at(desk)
+    desk.get_by_role("button", name="Approve 1 change").click()
+    expect(desk.get_by_text("Approved. A worker takes it up now.")).to_be_visible()
+    expect(page.get_by_text("Published in")).to_be_visible(timeout=60_000)
+    assert house.staged()["7"][0] == "11.00"
+    assert house.violations() == 0
+    looked_at(page)
+
+    page.get_by_role("link", name="Roll it back").click()
+    page.get_by_label("Reason").fill("The first fee was right after all")
+    page.get_by_role("button", name="Work out the rollback").click()
+    expect(page.get_by_text("Awaiting approval", exact=True)).to_be_visible(timeout=60_000)
+    desk.goto(page.url)
+    desk.get_by_role("button", name="Approve 1 change").click()
+    expect(desk.get_by_text("Published in")).to_be_visible(timeout=60_000)
+    assert house.staged()["7"][0] == "10.00"
+    assert house.violations() == 0
+    assert operator.complaints == [c for c in operator.complaints if "422" in c]  # the form without a reason
+    assert reviewer.complaints == []
+
+
+def test_the_way_works_without_javascript(stack: Stack, served: str, browser: Browser):
+    run = stack.house.deliver("20260105", row("1"))
+    stack.worker()
+    page = Person(browser.new_context(java_script_enabled=False), served, "operator").page
+    page.goto(f"{served}/runs/{run}/reprocess/")
+    page.get_by_label("Reason").fill("without scripts")
+    page.get_by_role("button", name="Work out the effect").click()
+    expect(page.get_by_text("Published in")).to_be_visible(timeout=60_000)
+
+
+def test_the_warehouse_down_is_a_page_that_says_so(stack: Stack, browser: Browser, served: str):
+    stack.env["RESTAGE_WAREHOUSE_URL"] = "postgresql://nobody@127.0.0.1:1/none"
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{stack.web()}/login/")
+    page.get_by_label("Username").fill("viewer")
+    page.get_by_label("Password").fill("pass-word-1")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="The warehouse does not answer")).to_be_visible(timeout=20_000)
+    looked_at(page)
