@@ -1,12 +1,13 @@
 # Needs python3 >= 3.11 and make; each target sets up what it needs, again only when the lock changed.
-.PHONY: demo test check unit browser lock clean
+.PHONY: demo test check unit oldest browser lock clean
 PYTHON ?= python3
+POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 RUN = .venv/bin/python
 
 demo: .venv/ready
 	@exec $(RUN) manage.py demo
 
-test: check unit browser
+test: check unit oldest browser
 
 check: .venv/ready
 	$(RUN) -m ruff format --check .
@@ -18,6 +19,12 @@ check: .venv/ready
 
 unit: .venv/ready
 	$(RUN) -m pytest -q -m "not browser"
+
+# The data plane on the oldest PostgreSQL that is supported, where Debian's server of that version is installed.
+oldest: .venv/ready
+	@if [ -x $(POSTGRES_15)/postgres ]; then \
+	  RESTAGE_HOME=$(CURDIR)/.restage/test15 RESTAGE_POSTGRES_BIN=$(POSTGRES_15) $(RUN) -m pytest -q tests/warehouse; \
+	else echo "No PostgreSQL 15 in $(POSTGRES_15): the data plane was not tried on it."; fi
 
 # A pytest of its own: a running browser driver and Django's guard against event loops do not go together.
 browser: .venv/ready

@@ -7,6 +7,7 @@ class ApprovalsConfig(AppConfig):
 
     def ready(self) -> None:
         from approvals import gate
-        from jobs import submission
+        from jobs import reconciler, submission
 
         submission.use(gate.submit)
+        reconciler.also(gate.expire)

@@ -1,6 +1,7 @@
 """The gate: every previewed job passes it, and a person's decision opens it for exactly one digest."""
 
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -10,7 +11,7 @@ from django.utils import timezone
 from access import rights
 from approvals import rules
 from approvals.models import Decision, Request
-from audit.transitions import move
+from audit.transitions import StateChangedError, move
 from jobs import submission
 from jobs.models import Job
 
@@ -80,6 +81,26 @@ def _refuse(request: Request, job: Job, reviewer: User, digest: str, *, approve:
         raise RefusedError("The plan is not the one that you were shown. Read it again and decide anew.")
     if not approve and not reason.strip():
         raise RefusedError("A rejection needs a reason: the person who asked will read it.")
+
+
+def expire(now: datetime) -> int:
+    """End the jobs whose requests nobody decided in time; how many."""
+    late = Request.objects.filter(state=Request.State.PENDING, expires_at__lt=now, job__state=Job.State.AWAITING)
+    told = f"Nobody decided within {VALID_FOR.days} days. Staging is unchanged; a new plan shows what it would do now."
+    ended = 0
+    for request in late.select_related("job"):
+        with suppress(StateChangedError), transaction.atomic():
+            move(request, Request.State.VOID, among=[Request.State.PENDING], actor=None)
+            move(
+                request.job,
+                Job.State.CANCELLED,
+                among=[Job.State.AWAITING],
+                actor=None,
+                error=told,
+                finished_at=now,
+            )
+            ended += 1
+    return ended
 
 
 def pending(user: User) -> list[Request]:

@@ -1,5 +1,6 @@
 """Rings again for jobs that nobody works on though somebody should: a lost message, a dead worker."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db.models import Q
@@ -8,12 +9,22 @@ from django.utils import timezone
 from jobs import doorbell
 from jobs.models import Job
 
+Upkeep = Callable[[datetime], object]
+_upkeep: list[Upkeep] = []
+
 PATIENCE = timedelta(seconds=20)  # a ring may lie in the queue as long as this before it is taken for lost
+
+
+def also(upkeep: Upkeep) -> None:
+    """Have a room's own upkeep done in every round."""
+    _upkeep.append(upkeep)
 
 
 def reconcile(*, now: datetime | None = None) -> int:
     """Ring for every workable job without a living lease; how many. Ringing twice does no harm."""
     now = now or timezone.now()
+    for upkeep in _upkeep:
+        upkeep(now)
     lapsed = Q(lease_until__lt=now) | Q(lease_until__isnull=True, created_at__lt=now - PATIENCE)
     forgotten = list(Job.objects.filter(lapsed, state__in=Job.WORKABLE).values_list("pk", flat=True))
     for job_id in forgotten:

@@ -72,6 +72,8 @@ class _Catalogue:
     schemas: frozenset[str]
     columns: dict[tuple[str, str], dict[str, str]]
     indexes: frozenset[str]
+    # (schema, table, unique, its columns): whole-table indexes over plain columns, whatever their names
+    over: frozenset[tuple[str, str, bool, tuple[str, ...]]]
     functions: dict[str, str]
 
     @classmethod
@@ -92,7 +94,25 @@ class _Catalogue:
             "SELECT schemaname || '.' || indexname FROM pg_indexes i JOIN pg_class c ON c.relname = i.indexname"
             " JOIN pg_index x ON x.indexrelid = c.oid AND x.indisvalid"
         ).fetchall()
-        return cls(frozenset(s for (s,) in spaces), columns, frozenset(i for (i,) in indexes), applied)
+        over = connection.execute(
+            "SELECT n.nspname, t.relname, x.indisunique, array_agg(a.attname ORDER BY a.attname) FROM pg_index x"
+            " JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace"
+            " JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = ANY(x.indkey)"
+            " WHERE x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL AND n.nspname IN ('raw', 'stg')"
+            " GROUP BY n.nspname, t.relname, x.indexrelid, x.indisunique"
+        ).fetchall()
+        return cls(
+            frozenset(s for (s,) in spaces),
+            columns,
+            frozenset(i for (i,) in indexes),
+            frozenset((space, table, unique, tuple(names)) for space, table, unique, names in over),
+            applied,
+        )
+
+    def has_index(self, table: schema.Table, columns: str, *, unique: bool) -> bool:
+        """Whether an index over just these columns ("a, b") is there; a unique one serves as any."""
+        wanted = tuple(sorted(column.strip() for column in columns.split(",")))
+        return any((table.schema, table.name, kind, wanted) in self.over for kind in {True, unique})
 
 
 def _digests(definitions: dict[str, str]) -> dict[str, str]:
@@ -123,11 +143,11 @@ def _table_steps(connection: psycopg.Connection, table: schema.Table, found: _Ca
 def _table_indexes(table: schema.Table, name: str, found: _Catalogue, *, fresh: bool) -> list[Step]:
     how = "" if fresh else "CONCURRENTLY "
     steps = []
-    if table.unique and f"{table.schema}.{table.name}_natural_key_idx" not in found.indexes:
+    if table.unique and not found.has_index(table, table.unique, unique=True):
         index = f"{table.name}_natural_key_idx"
         steps.append(_index(f"UNIQUE INDEX {how}", index, f"ON {name} ({table.unique})", fresh))
     for index, expression in table.lookups:
-        if f"{table.schema}.{index}" not in found.indexes:
+        if f"{table.schema}.{index}" not in found.indexes and not found.has_index(table, expression, unique=False):
             steps.append(_index(f"INDEX {how}", index, f"ON {name} ({expression})", fresh))
     return steps
 

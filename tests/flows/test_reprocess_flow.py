@@ -14,7 +14,7 @@ from reprocessing import requests
 from reprocessing.planning import CannotPlanError, Options
 from tests.house import House, row
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(databases="__all__")
 EVERYTHING = Options()
 
 
@@ -206,7 +206,7 @@ def test_cancelling_before_a_worker_comes_ends_the_job(console, ask, people):
     assert console.state() == before
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, databases="__all__")
 def test_cancelling_a_running_job_stops_it_before_it_publishes(console, ask, people, monkeypatch):
     monkeypatch.setattr(claims, "BEAT_SECONDS", 0.05)
     job = worked(ask(one_change(console)))

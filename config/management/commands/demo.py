@@ -17,6 +17,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from access import rights
+from jobs import processes
 
 PASSWORD = "restage-demo"  # noqa: S105  of invented people, on a server that listens on loopback only
 PEOPLE = {
@@ -41,7 +42,7 @@ class Command(BaseCommand):
         children: list[subprocess.Popen[bytes]] = []
         try:
             self._prepare()
-            children = [_start(*command) for command in _commands(port)]
+            children = [processes.start(command, cwd=str(ROOT)) for command in _commands(port)]
             _wait_until_served(port, children)
             self._welcome(port)
             while all(child.poll() is None for child in children):
@@ -50,7 +51,7 @@ class Command(BaseCommand):
         except SystemExit:
             pass
         finally:
-            _stop(children)
+            processes.stop(children, seconds=30)
 
     def _prepare(self) -> None:
         for name, roles in PEOPLE.items():
@@ -86,12 +87,19 @@ def _port() -> int:
 
 
 def _commands(port: int) -> list[list[str]]:
-    web = ["-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "8"]
-    return [[*web, "--log-level", "warning"], [str(ROOT / "manage.py"), "worker"]]
-
-
-def _start(*command: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, *command], cwd=ROOT, start_new_session=True)
+    web = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "config.wsgi",
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--workers",
+        "1",
+        "--threads",
+        "8",
+    ]
+    return [[*web, "--log-level", "warning"], [sys.executable, str(ROOT / "manage.py"), "worker"]]
 
 
 def _wait_until_served(port: int, children: "list[subprocess.Popen[bytes]]") -> None:
@@ -109,14 +117,3 @@ def _wait_until_served(port: int, children: "list[subprocess.Popen[bytes]]") -> 
 
 def _leave(number: int, frame: FrameType | None) -> None:
     sys.exit(0)
-
-
-def _stop(children: "list[subprocess.Popen[bytes]]") -> None:
-    for child in children:
-        child.terminate()
-    for child in children:
-        try:
-            child.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()

@@ -1,7 +1,5 @@
 """`manage.py worker`: one django-q2 cluster under a supervisor that can be stopped, and the reconciler."""
 
-import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
-from jobs import reconciler
+from jobs import processes, reconciler
 
 RECONCILE_SECONDS = 5.0
 STOP_SECONDS = 20.0
@@ -38,17 +36,16 @@ class Command(BaseCommand):
             while not stopping:
                 if cluster.poll() is not None:
                     self.stderr.write("The worker's cluster has died; another one is started.")
-                    _kill_group(cluster)
+                    processes.kill_group(cluster)
                     cluster = _start()
                 _reconcile()
                 _sleep(RECONCILE_SECONDS, until=lambda: stopping)
         finally:
-            _stop(cluster)
+            processes.stop([cluster], seconds=STOP_SECONDS)
 
 
 def _start() -> "subprocess.Popen[bytes]":
-    """A session of its own: a signal to our group must not reach the cluster's children, which would hang it."""
-    return subprocess.Popen([sys.executable, str(MANAGE), "qcluster"], start_new_session=True)
+    return processes.start([sys.executable, str(MANAGE), "qcluster"])
 
 
 def _reconcile() -> None:
@@ -62,17 +59,3 @@ def _sleep(seconds: float, *, until: Any) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end and not until():
         time.sleep(0.1)
-
-
-def _stop(cluster: "subprocess.Popen[bytes]") -> None:
-    """SIGTERM to the main process only lets tasks end; what takes too long is killed, and its lease lapses."""
-    cluster.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        cluster.wait(STOP_SECONDS)
-    _kill_group(cluster)
-    cluster.wait()
-
-
-def _kill_group(cluster: "subprocess.Popen[bytes]") -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(cluster.pid, signal.SIGKILL)
