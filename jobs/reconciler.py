@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from jobs import doorbell
 from jobs.models import Job
@@ -21,12 +22,17 @@ def also(upkeep: Upkeep) -> None:
 
 
 def reconcile(*, now: datetime | None = None) -> int:
-    """Ring for every workable job without a living lease; how many. Ringing twice does no harm."""
+    """Ring for every workable job without a living lease, unless as many rings lie in the queue; how many.
+
+    Ringing twice does no harm; a queue that only grows does.
+    """
     now = now or timezone.now()
     for upkeep in _upkeep:
         upkeep(now)
     lapsed = Q(lease_until__lt=now) | Q(lease_until__isnull=True, created_at__lt=now - PATIENCE)
     forgotten = list(Job.objects.filter(lapsed, state__in=Job.WORKABLE).values_list("pk", flat=True))
+    if OrmQ.objects.filter(lock__lte=now).count() >= len(forgotten):
+        return 0
     for job_id in forgotten:
         doorbell.ring(job_id)
     return len(forgotten)

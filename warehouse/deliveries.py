@@ -150,7 +150,14 @@ def _load_file(
     """Raw, staging and the file's state in one transaction."""
     change, space = changes.Change(extract, arrive=(file_id,)), build.Workspace(f"f{file_id % 10_000_000:07d}")
     with connection.transaction():
-        intake = ingest.copy(connection, arrival.address, extract, into=names.raw(extract), load_run_file_id=file_id)
+        intake = ingest.copy(
+            connection,
+            arrival.address,
+            extract,
+            into=names.raw(extract),
+            load_run_file_id=file_id,
+            content=arrival.content,
+        )
         ingest.note_malformed(connection, extract, file_id, intake)
         runs.complete_file(connection, file_id, intake)
         locks.tables(connection, [extract], wait_ms=LOCK_WAIT_MS)

@@ -7,14 +7,19 @@ import psycopg
 from psycopg import sql
 
 from warehouse import wire
+from warehouse.errors import TellableError
 from warehouse.registry import Extract
-from warehouse.sources import Address
+from warehouse.sources import Address, Content, Measured
 from warehouse.wire import Malformed, Record, UnreadableFileError
 
 BLOCK_CHARACTERS = 1 << 20
 KEPT_MALFORMED = 10_000  # records of one file that are kept one by one; all are counted
 
 Progress = Callable[[int], None]
+
+
+class DriftedError(TellableError):
+    """The file's content is not the one that was planned."""
 
 
 @dataclass
@@ -37,20 +42,25 @@ def copy(
     *,
     into: sql.Identifier,
     load_run_file_id: int,
+    content: Content,
     progress: Progress = lambda records: None,
 ) -> Intake:
     """Stream the file into the table; memory does not grow with the file.
 
     `progress` is told the number of records so far, once a block. Raises UnreadableFileError (also when not one of
-    its records fits the declaration), MissingFileError, OSError.
+    its records fits the declaration), DriftedError where the bytes that were read are not `content`,
+    MissingFileError, OSError; what was copied must then be rolled back.
     """
     intake = Intake()
     columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in extract.columns)
     statement = sql.SQL("COPY {} ({}, load_run_file_id, record_no) FROM STDIN").format(into, columns)
     with address.open() as stream, connection.cursor() as cursor, cursor.copy(statement) as target:
-        for block in _blocks(wire.records(stream, extract), load_run_file_id, intake):
+        measured = Measured(stream)
+        for block in _blocks(wire.records(measured, extract), load_run_file_id, intake):
             target.write(block)
             progress(intake.read)
+    if measured.content != content:
+        raise DriftedError(f"{address.key} has changed since it was planned.")
     if intake.read and not intake.ingested:
         first = intake.malformed[0]
         raise UnreadableFileError(

@@ -117,10 +117,6 @@ def _stage(
     )
 
 
-class DriftedError(TellableError):
-    """The file's content is not the one that was planned."""
-
-
 def _read(
     connection: psycopg.Connection,
     extract: Extract,
@@ -130,8 +126,6 @@ def _read(
     stand_in: int,
     progress: Progress,
 ) -> ingest.Intake:
-    if attempt.address.content() != work.files[attempt.load_run_file_id]:
-        raise DriftedError(f"{attempt.s3_key} has changed since it was planned.")
     what = f"read {attempt.s3_key}"
     progress(what, 0)
     with connection.transaction():
@@ -141,6 +135,7 @@ def _read(
             extract,
             into=table,
             load_run_file_id=stand_in,
+            content=work.files[attempt.load_run_file_id],
             progress=lambda records: progress(what, records),
         )
 

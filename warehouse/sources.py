@@ -26,6 +26,23 @@ class Content:
     size: int
 
 
+class Measured:
+    """A stream that knows what has been read from it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._digest, self._size = stream, hashlib.sha256(), 0
+
+    def read(self, size: int) -> bytes:
+        block = self._stream.read(size)
+        self._digest.update(block)
+        self._size += len(block)
+        return block
+
+    @property
+    def content(self) -> Content:
+        return Content(self._digest.hexdigest(), self._size)
+
+
 @dataclass(frozen=True)
 class Address:
     """A delivered file: `folder` is an absolute path or URL, `key` its name below it."""
@@ -52,12 +69,11 @@ class Address:
 
     def content(self) -> Content:
         """Read the file once. Raises MissingFileError, OSError."""
-        digest, size = hashlib.sha256(), 0
         with self.open() as stream:
-            while block := stream.read(BLOCK_BYTES):
-                digest.update(block)
-                size += len(block)
-        return Content(digest.hexdigest(), size)
+            measured = Measured(stream)
+            while measured.read(BLOCK_BYTES):
+                pass
+        return measured.content
 
 
 def listing(folder: str) -> list[Address]:

@@ -8,7 +8,7 @@ import codecs
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, cast
+from typing import Protocol, cast
 
 from warehouse.errors import TellableError
 from warehouse.registry import Extract, Format
@@ -38,7 +38,11 @@ class Malformed:
     reason: str
 
 
-def records(stream: IO[bytes], extract: Extract) -> Iterator[Record | Malformed]:
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def records(stream: Readable, extract: Extract) -> Iterator[Record | Malformed]:
     """The records of a file in order. Raises UnreadableFileError."""
     text = _decode(stream, extract.format)
     found = _separated(text, extract.format) if extract.format.kind == "separated" else _csv(text, extract)
@@ -57,7 +61,7 @@ def _checked(record: Record, width: int) -> Record | Malformed:
     return record
 
 
-def _decode(stream: IO[bytes], form: Format) -> Iterator[str]:
+def _decode(stream: Readable, form: Format) -> Iterator[str]:
     """Chunks of text. A byte order mark decides over the declared encoding."""
     chunk = stream.read(CHUNK_BYTES)
     encoding = form.encoding

@@ -25,9 +25,8 @@ CREATE TABLE stg.visits (visit_id text NOT NULL, seen_on date, fee numeric(10,2)
 CREATE UNIQUE INDEX visits_their_key ON stg.visits (visit_id);
 INSERT INTO etl.load_runs (status, triggered_by) VALUES ('completed', 'schedule');
 INSERT INTO etl.load_run_files (load_run_id, s3_bucket, s3_key, s3_version_id, file_hash, date_extracted,
-    extract_type,
-    per_org_id, practice_id, status) SELECT load_run_id, 'b', 'k', '', 'h', '2601051230', 'Visits', '1', '2', 'completed'
-    FROM etl.load_runs;
+    extract_type, per_org_id, practice_id, status) SELECT load_run_id, 'b', 'k', '', 'h', '2601051230',
+    'Visits', '1', '2', 'completed' FROM etl.load_runs;
 INSERT INTO raw.visits VALUES ('1', '2026-01-05', '10', '', '', 1);
 INSERT INTO stg.visits VALUES ('1', '2026-01-05', 10, NULL, NULL, 1);
 """
