@@ -128,6 +128,13 @@ def house(warehouse_url: str, extracts: registry.Registry, tmp_path: Path) -> It
         yield House(connection, extracts, tmp_path / "deliveries")
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """The alias of the warehouse mirrors the console's test database and would hold it open at the end."""
+    yield
+    connections["warehouse"].close()
+
+
 @pytest.fixture
 def people(db) -> dict[str, User]:
     """One user of each role, named like it, and a second reviewer."""

@@ -241,3 +241,16 @@ def test_the_warehouse_down_fails_the_job_and_says_so(console, ask, settings):
     job = worked(job)
     assert job.state == "failed"
     assert "does not answer" in job.error
+
+
+def test_no_value_of_a_row_reaches_the_job_or_the_trail(console, ask):
+    run = one_change(console)
+    console.write("20260105", row("1", note="secret"))
+    job = worked(ask(run))
+    console.connection.execute("ALTER TABLE stg.visits ADD CONSTRAINT hidden CHECK (note <> 'secret')")
+    before = console.state()
+    job = worked(job)
+    assert (job.state, "constraint hidden" in job.error) == ("failed", True)
+    said = f"{job.error}{job.plan.preview}{job.plan.included}{list(Event.objects.values())}"
+    assert "secret" not in said
+    assert console.state() == before
