@@ -1,8 +1,8 @@
 """The SQL functions of schema restage: safe casts. Each gives NULL where the text is not a value of its type.
 
 From PostgreSQL 16 they are plain SQL over pg_input_is_valid (inlined: 1.5 × the cost of a bare cast); before that a
-PL/pgSQL block with an exception handler (3.7 ×). The shapes are checked first, so that PostgreSQL's own generosity
-('today', '0x1F', '1_000', 'infinity', 'Aug 18') never decides what a value means.
+PL/pgSQL block with an exception handler (3.7 ×), which no parallel plan may hold. The shapes are checked first, so
+that PostgreSQL's own generosity ('today', '0x1F', '1_000', 'infinity', 'Aug 18') never decides what a value means.
 """
 
 INTEGER = r"^[+-]?[0-9]+$"
@@ -29,11 +29,8 @@ AS $$ SELECT CASE WHEN v IS NULL THEN 'empty'
 _MASK = r"""CREATE OR REPLACE FUNCTION restage.mask(v text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT left(regexp_replace(regexp_replace(v, '[0-9]', '9', 'g'), '[^0-9 .:/@+-]', 'x', 'g'), 24) $$"""
 
-_EXTRACTED = r"""CREATE OR REPLACE FUNCTION restage.extracted_at(v text) RETURNS timestamptz LANGUAGE plpgsql STABLE
-PARALLEL SAFE AS $$ BEGIN
-    IF v ~ '^[0-9]{10}$' THEN RETURN to_timestamp(v, 'YYMMDDHH24MI'); END IF;
-    RETURN v::timestamptz;
-EXCEPTION WHEN data_exception THEN RETURN '-infinity'; END $$"""
+# Ten digits are year, month, day, hour, minute, as the first warehouse writes them.
+_ISO = r"""regexp_replace(v, '^([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})$', '20\1-\2-\3 \4:\5')"""
 
 # name, arguments, shape, the bare cast, the type that must accept the text
 _CASTS = (
@@ -52,13 +49,27 @@ def definitions(server_version: int) -> dict[str, str]:
         "to_boolean": _BOOLEAN,
         "value_class": _VALUE_CLASS,
         "mask": _MASK,
-        "extracted_at": _EXTRACTED,
+        "extracted_at": _extracted_at(modern),
     }
     for name, returns, shape, cast, type_name in _CASTS:
         made[name] = _cast(modern, f"{name}(v text)", returns, f"v ~ '{shape}'", cast, f"'{type_name}'")
     made["to_numeric"] = _numeric(modern)
     made["to_timestamptz"] = _zoned(modern)
     return made
+
+
+def _extracted_at(modern: bool) -> str:
+    """A time of extraction that cannot be read counts as older than any."""
+    head = "CREATE OR REPLACE FUNCTION restage.extracted_at(v text) RETURNS timestamptz LANGUAGE"
+    if modern:
+        return (
+            f"{head} sql STABLE PARALLEL SAFE AS $$ SELECT CASE WHEN pg_input_is_valid({_ISO}, 'timestamptz')"
+            f" THEN {_ISO}::timestamptz ELSE '-infinity' END $$"
+        )
+    return (
+        f"{head} plpgsql STABLE PARALLEL UNSAFE AS $$ BEGIN RETURN {_ISO}::timestamptz;"
+        " EXCEPTION WHEN data_exception THEN RETURN '-infinity'; END $$"
+    )
 
 
 def _cast(modern: bool, signature: str, returns: str, shape: str, cast: str, type_name: str) -> str:
@@ -69,7 +80,7 @@ def _cast(modern: bool, signature: str, returns: str, shape: str, cast: str, typ
             f" CASE WHEN pg_input_is_valid(v, {type_name}) THEN {cast} END END $$"
         )
     return (
-        f"{head} plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN CASE WHEN {shape} THEN {cast} END;"
+        f"{head} plpgsql STABLE PARALLEL UNSAFE AS $$ BEGIN RETURN CASE WHEN {shape} THEN {cast} END;"
         " EXCEPTION WHEN data_exception THEN RETURN NULL; END $$"
     )
 
@@ -81,8 +92,7 @@ def _numeric(modern: bool) -> str:
             True, "to_numeric(v text, limits text)", "numeric", f"v ~ '{NUMERIC}'", "v::numeric", "'numeric' || limits"
         )
     return f"""CREATE OR REPLACE FUNCTION restage.to_numeric(v text, limits text) RETURNS numeric LANGUAGE plpgsql
-STABLE
-PARALLEL SAFE AS $$ DECLARE checked numeric; BEGIN
+STABLE PARALLEL UNSAFE AS $$ DECLARE checked numeric; BEGIN
     IF v !~ '{NUMERIC}' THEN RETURN NULL; END IF;
     EXECUTE 'SELECT $1::numeric' || limits INTO checked USING v;
     RETURN checked;
@@ -98,7 +108,7 @@ STABLE PARALLEL SAFE AS $$ SELECT CASE
     WHEN v ~ '{DATE_TIME}' THEN CASE WHEN pg_input_is_valid(v, 'timestamp') THEN {without} END
     WHEN v ~ '{ZONED}' THEN CASE WHEN pg_input_is_valid(v, 'timestamptz') THEN {with_offset} END END $$"""
     return f"""CREATE OR REPLACE FUNCTION restage.to_timestamptz(v text, zone text) RETURNS timestamptz LANGUAGE plpgsql
-STABLE PARALLEL SAFE AS $$ BEGIN RETURN CASE
+STABLE PARALLEL UNSAFE AS $$ BEGIN RETURN CASE
     WHEN v ~ '{DATE_TIME}' THEN {without}
     WHEN v ~ '{ZONED}' THEN {with_offset} END;
 EXCEPTION WHEN data_exception THEN RETURN NULL; END $$"""
