@@ -6,9 +6,10 @@ import psycopg
 import pytest
 
 from tests.house import House, row
-from warehouse import attempts, verification
+from warehouse import attempts, reprocess, verification
 from warehouse.attempts import ReplacedMeanwhileError
-from warehouse.journal import LostFenceError
+from warehouse.journal import LostFenceError, Writer
+from warehouse.publish import CountMismatchError
 from warehouse.reprocess import ChangedSincePreviewError, FileFailedError, Work
 
 
@@ -224,3 +225,38 @@ def test_verify_sees_missing_extra_and_different_rows(house: House):
     house.connection.execute("UPDATE stg.visits SET fee = 0 WHERE visit_id = '2'")
     house.connection.execute("INSERT INTO stg.visits (visit_id, load_run_file_id) VALUES ('3', 1)")
     assert verification.verify(house.connection, house.visits) == verification.Verdict(2, 1, 1, 1)
+
+
+def test_a_worker_that_loses_the_job_while_it_builds_does_not_publish(house: House):
+    run, job = house.deliver("20260105", row("1")), uuid4()
+    house.write("20260105", row("1", fee="11"))
+    before = house.state()
+
+    def overtaken(what: str, records: int) -> None:
+        if what == "publish":
+            house.connection.execute("UPDATE restage.job_fences SET epoch = 2 WHERE job_id = %s", [job])
+
+    with pytest.raises(LostFenceError):
+        reprocess.execute(
+            house.connection,
+            house.registry,
+            house.work(run),
+            Writer(job, 1, "operator"),
+            reason="overtaken",
+            expected=None,
+            progress=overtaken,
+        )
+    assert house.state() == before
+
+
+def test_rows_that_something_else_swallows_stop_the_job(house: House):
+    run = house.deliver("20260105", row("1"))
+    house.write("20260105", row("1"), row("2"))
+    house.connection.execute(
+        "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        " CREATE TRIGGER swallow BEFORE INSERT ON stg.visits FOR EACH ROW EXECUTE FUNCTION swallow()"
+    )
+    before = house.state()
+    with pytest.raises(CountMismatchError, match="were due"):
+        house.reprocess(run)
+    assert house.state() == before
