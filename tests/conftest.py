@@ -43,11 +43,14 @@ updated_at = "timestamp"
 reviewed_by = "text"
 """
 
+CALLS = VISITS.replace("# Visits.", "# Calls.").replace("Visits", "Calls").replace("visit", "call")
+
 
 @pytest.fixture(scope="session")
 def extracts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("extracts")
     (folder / "visits.toml").write_text(VISITS)
+    (folder / "calls.toml").write_text(CALLS)
     return folder
 
 

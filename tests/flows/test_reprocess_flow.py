@@ -61,6 +61,34 @@ def test_the_plan_says_what_is_left_out_and_its_sums_add_up(console, ask):
     assert [(item["key"], item["code"]) for item in job.plan.excluded] == [("b_visits_20260105.csv", "missing")]
 
 
+def test_trap_7_a_run_is_taken_file_by_file(console, ask, people):
+    console.write("20260105", row("1"), org="a")
+    (console.folder / "b_visits_20260105.csv").write_text("spoilt\n")
+    (loaded,) = console.load().runs
+    console.write("20260105", row("2"), org="b")
+    job = worked(worked(ask(loaded.load_run_id, options=Options(which="failed"))))
+    assert (job.state, [item["key"] for item in job.plan.included]) == ("succeeded", ["b_visits_20260105.csv"])
+    job = worked(ask(loaded.load_run_id))
+    assert [item["key"] for item in job.plan.included] == ["a_visits_20260105.csv"]
+    assert [(item["key"], item["code"]) for item in job.plan.excluded] == [("b_visits_20260105.csv", "replaced")]
+
+
+def test_trap_11_one_scope_holds_for_every_step(console, ask):
+    console.write("20260105", row("1"))
+    calls = console.folder / "a_calls_20260105.csv"
+    calls.write_text("call_id,seen_on,fee,note,updated_at\n7,,1,,\n")
+    (loaded,) = console.load().runs
+    console.write("20260105", row("1", fee="11"))
+    calls.write_text("call_id,seen_on,fee,note,updated_at\n7,,2,,\n")
+    job = worked(worked(ask(loaded.load_run_id, options=Options(extracts=("Visits",)))))
+    assert list(job.tables) == ["visits"]
+    assert [(item["extract"], item["code"]) for item in job.plan.excluded] == [("Calls", "other extract")]
+    left = console.connection.execute(
+        "SELECT s.fee, f.superseded_at FROM stg.calls s JOIN etl.load_run_files f USING (load_run_file_id)"
+    ).fetchall()
+    assert [(int(fee), gone) for fee, gone in left] == [(1, None)]
+
+
 def test_a_file_that_cannot_be_read_again_is_left_out_by_the_preview(console, ask):
     console.write("20260105", row("1"), org="a")
     bad = console.write("20260105", row("2"), org="b")

@@ -28,7 +28,7 @@ def processes_of(group: int) -> list[int]:
 
 
 @pytest.mark.parametrize("point", ["fetched", "built", "publishing", "published"])
-def test_a_job_survives_the_death_of_its_worker(stack: Stack, point: str):
+def test_trap_15_a_job_survives_the_death_of_its_worker(stack: Stack, point: str):
     house = stack.house
     run = house.deliver("20260105", row("1"), row("2"))
     house.write("20260105", row("1", fee="11"), row("3"))

@@ -39,7 +39,7 @@ def foreign():
         yield connection
 
 
-def test_a_foreign_warehouse_is_extended_and_its_rows_stay(foreign, extracts):
+def test_traps_20_21_a_foreign_warehouse_is_extended_and_its_rows_stay(foreign, extracts):
     before = foreign.execute("SELECT xmin, ctid, visit_id FROM raw.visits").fetchall()
     wanted = {step.what for step in adoption.missing(foreign, extracts)}
     assert "column etl.load_run_files.superseded_at" in wanted
@@ -79,7 +79,7 @@ def test_a_column_of_another_type_is_refused_before_anything_is_made(foreign, ex
     assert foreign.execute("SELECT to_regnamespace('restage')").fetchone() == (None,)
 
 
-def test_trap_20_a_changed_function_is_made_anew(foreign, extracts):
+def test_a_changed_function_is_made_anew(foreign, extracts):
     adoption.apply(foreign, extracts)
     foreign.execute("UPDATE restage.applied SET digest = 'older' WHERE name = 'clean'")
     assert [step.what for step in adoption.apply(foreign, extracts)] == ["function restage.clean"]

@@ -103,6 +103,10 @@ def machine(template: str, registry, folder) -> type[RuleBasedStateMachine]:
             due = fold([(day, order, rows) for order, (day, rows, _run) in self.live.items()])
             assert {visit: fee for visit, (fee, _note) in self.house.staged().items()} == due
             assert self.house.violations() == 0
+            # trap 18: an attempt that does not count any more names the one that does, and no other does so
+            alike = "(superseded_at IS NULL) = (superseded_by_load_run_file_id IS NULL)"
+            odd = f"SELECT FROM etl.load_run_files WHERE NOT ({alike})"
+            assert self.connection.execute(odd.encode()).fetchall() == []
 
         def teardown(self):
             if hasattr(self, "connection"):

@@ -25,7 +25,7 @@ def test_one_changed_row_is_one_update(house: House):
     assert house.violations() == 0
 
 
-def test_trap_1_2_5_a_new_attempt_has_its_own_rows_and_its_parent(house: House):
+def test_traps_1_2_5_22_a_new_attempt_has_its_own_rows_and_its_parent(house: House):
     run = house.deliver("20260105", row("1"))
     _job, outcome = house.reprocess(run)
     new_run = outcome["load_run_id"]
