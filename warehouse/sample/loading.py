@@ -1,13 +1,15 @@
 """Loads the sample's deliveries in the order in which they came, and lets happen to some of them what happens."""
 
+import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import psycopg
+from psycopg import sql
 
-from warehouse import attempts, deliveries, reprocess, rollback
+from warehouse import attempts, deliveries, names, reprocess, rollback, schema
 from warehouse.errors import TellableError
 from warehouse.journal import Writer
 from warehouse.registry import Registry
@@ -21,6 +23,7 @@ class ForeignRunsError(TellableError):
 
 ACTOR = "sample"
 FEWEST_ROWS = 2_000
+WHOLE = ".loaded"  # a file that is there once everything is loaded
 
 
 def load(
@@ -36,8 +39,10 @@ def load(
 
     Raises ForeignRunsError where the warehouse holds load runs and the folder no sample.
     """
-    if folder.exists():
+    if (folder / WHOLE).exists():
         return 0
+    if folder.exists():
+        _forget(connection, registry, folder)
     if connection.execute("SELECT EXISTS (SELECT FROM etl.load_runs)").fetchone() == (True,):
         raise ForeignRunsError("This warehouse holds load runs already: the sample goes into an empty one only.")
     sunday = today - timedelta(days=(today.weekday() + 1) % 7)
@@ -49,7 +54,23 @@ def load(
             made += _happen(connection, registry, delivery, run)
     report = deliveries.load(connection, registry, str(DENGUE), triggered_by="schedule")
     told(f"{len(report.runs)} weeks of dengue cases")
+    (folder / WHOLE).touch()
     return made + len(report.runs)
+
+
+def _forget(connection: psycopg.Connection, registry: Registry, folder: Path) -> None:
+    """Take away a sample whose loading was broken off. Raises ForeignRunsError where other files were loaded too."""
+    others = connection.execute(
+        "SELECT EXISTS (SELECT FROM etl.load_run_files WHERE NOT starts_with(s3_bucket, %s) AND s3_bucket <> %s)",
+        [str(folder), str(DENGUE)],
+    ).fetchone()
+    if others == (True,):
+        raise ForeignRunsError("The sample was not loaded whole, and other files are in its warehouse: it stays so.")
+    tables = [name for extract in registry.extracts for name in (names.raw(extract), names.staging(extract))]
+    ours = [sql.Identifier("restage", name) for name in schema.RESTAGE_TABLES if name != "applied"]
+    everything = sql.SQL(", ").join([*tables, *ours, sql.Identifier("etl", "load_runs")])
+    connection.execute(sql.SQL("TRUNCATE {} CASCADE").format(everything))
+    shutil.rmtree(folder)
 
 
 def _deliver(connection: psycopg.Connection, registry: Registry, delivery: Delivery) -> list[UUID]:
