@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+# A shell starts what runs in its background with SIGINT ignored; the user of a server is at a terminal.
 USER = """
-import sys
+import signal, sys
 from pathlib import Path
 from config import embedded
+signal.signal(signal.SIGINT, signal.default_int_handler)
 server = embedded.use(Path(sys.argv[1]))
 print(server.port, flush=True)
 sys.stdin.read()
@@ -58,7 +60,7 @@ def test_it_leaves_no_process_when_its_user_ends(home: Path, ending: signal.Sign
     process, _port = user(home)
     assert servers(home)
     process.send_signal(ending)
-    process.wait()
+    process.wait(30)
     assert gone(home)
 
 
