@@ -29,7 +29,9 @@ def test_a_sample_that_was_broken_off_is_loaded_anew(house: House):
     runs = load(house)
     assert house.connection.execute("SELECT count(*) FROM etl.load_runs").fetchone() == (runs,)
     assert load(house) == 0
-    states: dict[str, int] = dict(house.connection.execute("SELECT status, count(*) FROM etl.load_runs GROUP BY 1").fetchall())
+    states: dict[str, int] = dict(
+        house.connection.execute("SELECT status, count(*) FROM etl.load_runs GROUP BY 1").fetchall()
+    )
     assert {"completed", "failed", "running", "cancelled", "rolled_back"} <= set(states)
     extracts = house.connection.execute("SELECT count(DISTINCT extract_type) FROM etl.load_run_files").fetchone()
     assert runs >= 12
