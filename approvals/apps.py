@@ -9,5 +9,5 @@ class ApprovalsConfig(AppConfig):
         from approvals import gate
         from jobs import reconciler, submission
 
-        submission.use(gate.submit)
+        submission.use(gate.submit, gate.permit)
         reconciler.also(gate.expire)

@@ -14,6 +14,7 @@ from approvals.models import Decision, Request
 from audit.transitions import StateChangedError, move
 from jobs import submission
 from jobs.models import Job
+from jobs.submission import NotPermittedError
 
 VALID_FOR = timedelta(days=7)
 
@@ -39,6 +40,27 @@ def submit(job: Job, where: dict[str, Any]) -> None:
         progress={},
     )
     Request.objects.create(job=job, digest=job.plan.digest, why=asked, expires_at=timezone.now() + VALID_FOR)
+
+
+def permit(job: Job) -> None:
+    """Asked when a worker begins: is what is about to be done still what was approved, by one who still may?
+
+    Raises NotPermittedError.
+    """
+    asked = rules.why(job)
+    request = Request.objects.filter(job=job).first()
+    if not asked and request is None:
+        return
+    decision = Decision.objects.select_related("reviewer").filter(request=request, approved=True).first()
+    if request is None or decision is None or request.state != Request.State.APPROVED:
+        raise NotPermittedError("The plan needs an approval and has none. Nothing was done.")
+    if not decision.digest == request.digest == job.plan.digest:
+        raise NotPermittedError("The approval is about another plan. Nothing was done; make a new plan.")
+    if decision.reviewer_id == job.requested_by_id or not rights.may(decision.reviewer, rights.DECIDE):
+        raise NotPermittedError(
+            f"{decision.reviewer.get_username()}, who approved it, may not decide any more. Nothing was done;"
+            " make a new plan and have somebody else approve it."
+        )
 
 
 def decide(request: Request, reviewer: User, *, approve: bool, digest: str, reason: str) -> None:

@@ -10,9 +10,12 @@ from django.utils import timezone
 from audit.transitions import move, record
 from jobs import doorbell
 from jobs.models import Job, Plan
+from warehouse.errors import TellableError
 
 Gate = Callable[[Job, dict[str, Any]], None]
+Permit = Callable[[Job], None]
 _gates: list[Gate] = []
+_permits: list[Permit] = []
 
 
 class AlreadyActiveError(RuntimeError):
@@ -23,9 +26,21 @@ class AlreadyActiveError(RuntimeError):
         self.job = job
 
 
-def use(gate: Gate) -> None:
-    """The gate decides what becomes of a previewed job; it must move it on."""
-    _gates[:] = [gate]
+class NotPermittedError(TellableError):
+    """The job may not be carried out; the message says why. Nothing was changed."""
+
+
+def use(gate: Gate, permit: Permit) -> None:
+    """`gate` decides what becomes of a previewed job and must move it on; `permit` raises NotPermittedError where the
+    job may not be carried out after all."""
+    _gates[:], _permits[:] = [gate], [permit]
+
+
+def check_permit(job: Job) -> None:
+    """Asked by the worker before it carries a job out, each time anew. Raises NotPermittedError."""
+    if job.plan.digest != job.plan.computed_digest():
+        raise NotPermittedError("The plan is not the one that was frozen: something changed it. Nothing was done.")
+    _permits[0](job)
 
 
 def submit(plan: Plan, actor: User, *, dry_run: bool = False, undoes: Job | None = None) -> Job:

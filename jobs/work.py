@@ -12,7 +12,7 @@ from audit.transitions import StateChangedError, move
 from jobs import claims, kinds
 from jobs.claims import Cancelled, Claim, Lost
 from jobs.models import Job
-from jobs.submission import after_preview
+from jobs.submission import after_preview, check_permit
 from warehouse.connections import connect
 from warehouse.errors import TellableError, reason_of
 from warehouse.journal import LostFenceError
@@ -65,6 +65,10 @@ def _preview(job: Job, claim: Claim) -> None:
 
 
 def _execute(job: Job, claim: Claim) -> None:
+    if job.state == Job.State.RUNNING and (outcome := kinds.of(job).published(claim.connection, job.pk)) is not None:
+        _succeed(job, outcome)  # a former worker died between its commit and this note
+        return
+    check_permit(job)
     if job.state == Job.State.QUEUED:
         move(job, Job.State.RUNNING, among=[Job.State.QUEUED], actor=None, where=claim.mine, started_at=timezone.now())
     _succeed(job, kinds.of(job).execute(claim))

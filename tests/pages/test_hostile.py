@@ -1,0 +1,122 @@
+"""Hostile requests: what a browser would never send is answered clearly, and nothing comes of it."""
+
+from uuid import UUID
+
+import pytest
+from django.test import Client
+
+from access import rights
+from approvals.models import Decision, Request
+from jobs import work
+from jobs.models import Job, Plan
+from reprocessing import requests
+from reprocessing.planning import Options
+from tests.house import House, row
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+ODD = ["\x00", "a\x00b", "' OR 1=1 --", "9" * 5000, "\ud7ff\U0010ffff", "-1", "1e9", "<script>", "%", "../../etc"]
+
+
+@pytest.fixture
+def awaiting(console: House, people, settings) -> Job:
+    run = console.deliver("20260105", row("1"), row("2"))
+    console.write("20260105", row("1", fee="11"), row("2"))
+    asked = requests.ask_reprocess(settings.WAREHOUSE_URL, run, Options(), reason="r", actor=people["operator"])
+    work.run(asked.pk)
+    work.run(asked.pk)
+    done = Job.objects.get(pk=asked.pk)
+    assert done.state == Job.State.SUCCEEDED
+    undo = requests.ask_rollback(settings.WAREHOUSE_URL, done, reason="r", actor=people["operator"])
+    work.run(undo.pk)
+    undo.refresh_from_db()
+    assert undo.state == Job.State.AWAITING
+    return undo
+
+
+def client_of(user, **how) -> Client:
+    made = Client(**how)
+    made.force_login(user)
+    return made
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_value_in_any_parameter_is_answered(console: House, people, odd):
+    run = console.deliver("20260105", row("1"))
+    client = client_of(people["administrator"])
+    for path, names in {
+        "/runs/": ("state", "extract", "since", "until", "page"),
+        "/jobs/": ("state", "page"),
+        f"/runs/{run}/reprocess/": ("source", "which", "extracts", "reason", "dry_run"),
+        "/approvals/": ("page",),
+        "/login/": ("next",),
+    }.items():
+        for name in names:
+            assert client.get(path, {name: odd}).status_code in (200, 302), (path, name)
+
+
+@pytest.mark.parametrize("odd", ["\x00", "x" * 501, " ", "\x00reason"])
+def test_an_odd_reason_makes_no_job(console: House, people, odd):
+    run = console.deliver("20260105", row("1"))
+    client = client_of(people["operator"])
+    answer = client.post(f"/runs/{run}/reprocess/", {"source": "files", "which": "all", "reason": odd})
+    assert answer.status_code == 422
+    assert not Job.objects.exists()
+
+
+def test_nothing_is_decided_without_the_digest_a_right_or_a_token(awaiting: Job, people):
+    path = f"/jobs/{awaiting.pk}/decision/"
+    good = {"digest": awaiting.plan.digest, "verdict": "approve", "reason": ""}
+    for name in ("viewer", "operator", "ops", "auditor", "archive admin"):
+        assert client_of(people[name]).post(path, good).status_code == 403
+    for digest in ("", "0" * 64, good["digest"][:-1], good["digest"].upper(), good["digest"] + "\x00"):
+        client_of(people["reviewer"]).post(path, {**good, "digest": digest})
+    for verdict in ("", "APPROVE", "yes", "approve "):
+        client_of(people["reviewer"]).post(path, {**good, "verdict": verdict})
+    assert client_of(people["reviewer"]).get(path, good).status_code == 405
+    assert client_of(people["reviewer"], enforce_csrf_checks=True).post(path, good).status_code == 403
+    assert Client().post(path, good).status_code in (302, 403)
+    people["reviewer"].is_active = False
+    reviewer = client_of(people["reviewer"])
+    people["reviewer"].save()
+    assert reviewer.post(path, good).status_code in (302, 403)
+    assert not Decision.objects.exists()
+    assert Request.objects.get().state == Request.State.PENDING
+
+
+def test_who_asked_does_not_decide_whatever_their_roles(awaiting: Job, people):
+    rights.give(people["operator"], ["administrator", "reviewer"])
+    good = {"digest": awaiting.plan.digest, "verdict": "approve", "reason": ""}
+    client_of(people["operator"]).post(f"/jobs/{awaiting.pk}/decision/", good)
+    assert not Decision.objects.exists()
+
+
+def test_a_plan_changed_behind_the_back_is_not_carried_out(awaiting: Job, people):
+    """Also after the approval: the worker compares again."""
+    good = {"digest": awaiting.plan.digest, "verdict": "approve", "reason": ""}
+    client_of(people["reviewer"]).post(f"/jobs/{awaiting.pk}/decision/", good)
+    awaiting.refresh_from_db()
+    assert awaiting.state == Job.State.QUEUED
+    Plan.objects.filter(pk=awaiting.plan_id).update(options={**awaiting.plan.options, "job": str(UUID(int=1))})
+    work.run(awaiting.pk)
+    awaiting.refresh_from_db()
+    assert awaiting.state == Job.State.FAILED
+    assert "The plan is not the one that was frozen" in awaiting.error
+
+
+def test_an_approval_ends_with_the_right_to_give_it(awaiting: Job, people):
+    good = {"digest": awaiting.plan.digest, "verdict": "approve", "reason": ""}
+    client_of(people["reviewer"]).post(f"/jobs/{awaiting.pk}/decision/", good)
+    rights.give(people["reviewer"], ["viewer"])
+    work.run(awaiting.pk)
+    awaiting.refresh_from_db()
+    assert awaiting.state == Job.State.FAILED
+    assert "may not decide any more" in awaiting.error
+
+
+def test_a_job_that_needs_an_approval_is_not_carried_out_without_one(awaiting: Job):
+    """Somebody who can write the table of jobs queues it by hand."""
+    Job.objects.filter(pk=awaiting.pk).update(state=Job.State.QUEUED)
+    work.run(awaiting.pk)
+    awaiting.refresh_from_db()
+    assert awaiting.state == Job.State.FAILED
+    assert "needs an approval and has none" in awaiting.error
