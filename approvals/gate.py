@@ -13,6 +13,7 @@ from approvals import rules
 from approvals.models import Decision, Request
 from audit.transitions import StateChangedError, move
 from jobs import submission
+from jobs.ending import end
 from jobs.models import Job
 from jobs.submission import NotPermittedError
 
@@ -82,14 +83,7 @@ def decide(request: Request, reviewer: User, *, approve: bool, digest: str, reas
             submission.queue(job, among=[Job.State.AWAITING], actor=reviewer)
         else:
             told = f"Rejected by {reviewer.get_username()}: {reason}"
-            move(
-                job,
-                Job.State.REJECTED,
-                among=[Job.State.AWAITING],
-                actor=reviewer,
-                error=told,
-                finished_at=timezone.now(),
-            )
+            end(job, Job.State.REJECTED, among=[Job.State.AWAITING], actor=reviewer, error=told)
 
 
 def _refuse(request: Request, job: Job, reviewer: User, digest: str, *, approve: bool, reason: str) -> None:
@@ -113,14 +107,7 @@ def expire(now: datetime) -> int:
     for request in late.select_related("job"):
         with suppress(StateChangedError), transaction.atomic():
             move(request, Request.State.VOID, among=[Request.State.PENDING], actor=None)
-            move(
-                request.job,
-                Job.State.CANCELLED,
-                among=[Job.State.AWAITING],
-                actor=None,
-                error=told,
-                finished_at=now,
-            )
+            end(request.job, Job.State.CANCELLED, among=[Job.State.AWAITING], error=told)
             ended += 1
     return ended
 

@@ -13,7 +13,8 @@ from django.db import connection as console
 from django.db.models import F, Q
 from django.utils import timezone
 
-from audit.transitions import StateChangedError, move
+from audit.transitions import StateChangedError
+from jobs.ending import end
 from jobs.models import Job
 from warehouse.errors import TellableError
 
@@ -58,7 +59,7 @@ def _give_up(job: Job) -> None:
         " the journal of the warehouse says what was."
     )
     with suppress(StateChangedError):  # another reconciler was quicker
-        move(job, Job.State.FAILED, among=Job.WORKABLE, actor=None, error=told, finished_at=timezone.now())
+        end(job, Job.State.FAILED, among=Job.WORKABLE, error=told)
 
 
 class Claim:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
-DIGEST_OF = ("kind", "load_run_id", "reason", "options", "included", "excluded", "preview")
+DIGEST_OF = ("kind", "reason", "options", "included", "excluded", "preview")
 
 
 class Plan(models.Model):
@@ -22,7 +22,6 @@ class Plan(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=30)
-    load_run_id = models.UUIDField()
     reason = models.CharField(max_length=500)
     options = models.JSONField(default=dict)
     included = models.JSONField(default=list)
@@ -32,7 +31,12 @@ class Plan(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
-        return f"{self.kind} of {self.load_run_id}"
+        return f"{self.kind}: {self.reason}"
+
+    @property
+    def load_runs(self) -> list[uuid.UUID]:
+        """The load runs of the included files, in their order."""
+        return [uuid.UUID(run) for run in dict.fromkeys(item["run"] for item in self.included)]
 
     @property
     def tables(self) -> dict[str, dict[str, Any]]:
@@ -89,7 +93,6 @@ class Job(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     plan = models.OneToOneField(Plan, on_delete=models.PROTECT)
     kind = models.CharField(max_length=30)
-    load_run_id = models.UUIDField(db_index=True)
     state = models.CharField(max_length=20, choices=State, default=State.PREVIEWING)
     dry_run = models.BooleanField(default=False)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="jobs")
@@ -108,13 +111,6 @@ class Job(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["load_run_id"],
-                condition=models.Q(state__in=["previewing", "queued", "running", "awaiting approval"]),
-                name="one_active_job_a_run",
-            )
-        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
@@ -134,3 +130,21 @@ class Job(models.Model):
     @property
     def took(self) -> timedelta | None:
         return self.finished_at - self.started_at if self.finished_at and self.started_at else None
+
+
+class JobRun(models.Model):
+    """A load run that a job is about. While the job is active it is `held`: no other job can be about it."""
+
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="runs")
+    load_run_id = models.UUIDField(db_index=True)
+    held = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["job", "load_run_id"], name="a_run_once_a_job"),
+            models.UniqueConstraint(fields=["load_run_id"], condition=models.Q(held=True), name="one_job_holds_a_run"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.load_run_id} in {self.job_id}"

@@ -1,15 +1,16 @@
 """How a job comes to be, and where it goes once its preview is made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from audit.transitions import move, record
 from jobs import doorbell
-from jobs.models import Job, Plan
+from jobs.ending import end
+from jobs.models import Job, JobRun, Plan
 from warehouse.errors import TellableError
 
 Gate = Callable[[Job, dict[str, Any]], None]
@@ -19,10 +20,10 @@ _permits: list[Permit] = []
 
 
 class AlreadyActiveError(RuntimeError):
-    """The run has an active job, `job`."""
+    """A load run has an active job, `job`."""
 
-    def __init__(self, job: Job) -> None:
-        super().__init__(f"Load run {job.load_run_id} has an active job already: {job.pk} ({job.state}).")
+    def __init__(self, load_run_id: UUID, job: Job) -> None:
+        super().__init__(f"Load run {load_run_id} has an active job already: {job.pk} ({job.state}).")
         self.job = job
 
 
@@ -43,42 +44,39 @@ def check_permit(job: Job) -> None:
     _permits[0](job)
 
 
+def holders(load_runs: Iterable[UUID]) -> dict[UUID, Job]:
+    """Load run → the active job that holds it, of those that are held."""
+    held = JobRun.objects.filter(load_run_id__in=list(load_runs), held=True).select_related("job")
+    return {run.load_run_id: run.job for run in held}
+
+
 def submit(plan: Plan, actor: User, *, dry_run: bool = False, undoes: Job | None = None) -> Job:
-    """Save the plan and its job, and have its preview made. Raises AlreadyActiveError."""
+    """Save the plan and its job, hold its load runs, and have its preview made. Raises AlreadyActiveError."""
     try:
         with transaction.atomic():
             plan.save(force_insert=True)
             job = Job.objects.create(
                 plan=plan,
                 kind=plan.kind,
-                load_run_id=plan.load_run_id,
                 requested_by=actor,
                 dry_run=dry_run,
                 undoes=undoes,
             )
+            JobRun.objects.bulk_create(JobRun(job=job, load_run_id=run) for run in sorted(plan.load_runs))
             record(actor, "job requested", job, {"kind": plan.kind, "reason": plan.reason, "dry_run": dry_run})
             doorbell.ring(job.pk)
     except IntegrityError:
-        active = Job.objects.filter(load_run_id=plan.load_run_id, state__in=Job.ACTIVE).first()
-        if active is None:
+        held = holders(plan.load_runs)
+        if not held:
             raise
-        raise AlreadyActiveError(active) from None
+        raise AlreadyActiveError(*next(iter(held.items()))) from None
     return job
 
 
 def after_preview(job: Job, *, where: dict[str, Any]) -> None:
     """Send a previewed job on: to its end if it is a dry run, else through the gate."""
     if job.dry_run:
-        move(
-            job,
-            Job.State.PREVIEWED,
-            among=[Job.State.PREVIEWING],
-            actor=None,
-            where=where,
-            finished_at=timezone.now(),
-            lease_until=None,
-            progress={},
-        )
+        end(job, Job.State.PREVIEWED, among=[Job.State.PREVIEWING], where=where)
     else:
         _gates[0](job, where)
 
@@ -108,7 +106,7 @@ def cancel(job: Job, actor: User) -> bool:
     with transaction.atomic():
         locked = Job.objects.select_for_update().get(pk=job.pk)
         if locked.state in idle and locked.lease_until is None:
-            move(job, Job.State.CANCELLED, among=idle, actor=actor, finished_at=timezone.now(), error="")
+            end(job, Job.State.CANCELLED, among=idle, actor=actor)
             return True
         move(job, locked.state, among=Job.WORKABLE, actor=actor, cancel_asked=True, detail={"asked": "cancel"})
         return False

@@ -11,6 +11,7 @@ from django.utils import timezone
 from audit.transitions import StateChangedError, move
 from jobs import claims, kinds
 from jobs.claims import Cancelled, Claim, Lost
+from jobs.ending import end
 from jobs.models import Job
 from jobs.submission import after_preview, check_permit
 from warehouse.connections import connect
@@ -76,17 +77,7 @@ def _execute(job: Job, claim: Claim) -> None:
 
 def _succeed(job: Job, outcome: dict[str, object]) -> None:
     with transaction.atomic():
-        move(
-            job,
-            Job.State.SUCCEEDED,
-            among=[Job.State.RUNNING],
-            actor=None,
-            where={"epoch": job.epoch},
-            outcome=outcome,
-            finished_at=timezone.now(),
-            lease_until=None,
-            progress={},
-        )
+        end(job, Job.State.SUCCEEDED, among=[Job.State.RUNNING], where={"epoch": job.epoch}, outcome=outcome)
         if job.undoes:
             move(job.undoes, Job.State.ROLLED_BACK, among=[Job.State.SUCCEEDED], actor=job.requested_by)
 
@@ -110,17 +101,7 @@ def _cancel(job: Job, told: str) -> None:
 
 
 def _end(job: Job, state: str, told: str) -> None:
-    move(
-        job,
-        state,
-        among=Job.WORKABLE,
-        actor=None,
-        where={"epoch": job.epoch},
-        error=told,
-        finished_at=timezone.now(),
-        lease_until=None,
-        progress={},
-    )
+    end(job, state, among=Job.WORKABLE, where={"epoch": job.epoch}, error=told)
 
 
 def answer(job_id: str) -> None:

@@ -28,9 +28,9 @@ def _work(run: Run) -> Work:
     """The plan's included files, each bound to the content that was planned."""
     plan = run.job.plan
     if plan.options["source"] == "raw":
-        return Work(plan.load_run_id, refold=tuple(item["file"] for item in plan.included))
+        return Work(refold=tuple(item["file"] for item in plan.included))
     files = {item["file"]: Content(item["sha256"], item["bytes"]) for item in plan.included}
-    return Work(plan.load_run_id, files=files)
+    return Work(files=files)
 
 
 def _expected(run: Run) -> dict[str, Diff]:

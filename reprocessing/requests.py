@@ -1,5 +1,6 @@
 """Asking for a job: the one way that page, command and API take."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -15,17 +16,19 @@ from warehouse.connections import connect
 
 
 def ask_reprocess(
-    url: str, load_run_id: UUID, options: Options, *, reason: str, actor: User, dry_run: bool = False
+    url: str, load_runs: Sequence[UUID], options: Options, *, reason: str, actor: User, dry_run: bool = False
 ) -> Job:
-    """Plan the reprocessing of a run and have its preview made.
+    """Plan the reprocessing of one or more runs and have its preview made.
 
-    Raises PermissionDenied, CannotPlanError, AlreadyActiveError, UnreachableWarehouseError.
+    Of several runs those that another active job is about are left out, with that reason. Raises PermissionDenied,
+    CannotPlanError, AlreadyActiveError, UnreachableWarehouseError.
     """
     rights.demand(actor, rights.REPROCESS)
-    if active := Job.objects.filter(load_run_id=load_run_id, state__in=Job.ACTIVE).first():
-        raise submission.AlreadyActiveError(active)
+    held = submission.holders(load_runs)
+    if held and len(held) == len(set(load_runs)):
+        raise submission.AlreadyActiveError(*next(iter(held.items())))
     with connect(url, purpose="plan") as connection:
-        selection = planning.select(connection, registry.current(), load_run_id, options)
+        selection = planning.select(connection, registry.current(), load_runs, options, held)
     return submission.submit(planning.plan(selection, options, reason), actor, dry_run=dry_run)
 
 
@@ -38,7 +41,6 @@ def ask_rollback(url: str, job: Job, *, reason: str, actor: User) -> Job:
         rollback.changes_of(connection, registry.current(), job.pk)
     plan = Plan(
         kind=ROLLBACK,
-        load_run_id=job.load_run_id,
         reason=reason,
         options={"job": str(job.pk), "source": "before-image"},
         included=[{**item, "records": None} for item in job.plan.included],

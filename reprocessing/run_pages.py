@@ -59,7 +59,7 @@ def run(request: HttpRequest, load_run_id: UUID) -> HttpResponse:
     with connect(settings.WAREHOUSE_URL, purpose="run page") as connection:
         causes = history.rejection_causes(connection, load_run_id)
         parent, children = history.family(connection, load_run_id)
-    jobs = Job.objects.filter(load_run_id=load_run_id).select_related("requested_by", "plan")
+    jobs = Job.objects.filter(runs__load_run_id=load_run_id).select_related("requested_by", "plan")
     return render(
         request,
         "runs/run.html",
@@ -108,7 +108,7 @@ def _ask(request: HttpRequest, form: ReprocessForm, load_run_id: UUID) -> Job | 
     try:
         return requests.ask_reprocess(
             settings.WAREHOUSE_URL,
-            load_run_id,
+            [load_run_id],
             form.options(),
             reason=data["reason"],
             actor=request.user,
@@ -125,6 +125,6 @@ def _ask(request: HttpRequest, form: ReprocessForm, load_run_id: UUID) -> Job | 
 def _selection(load_run_id: UUID, options: planning.Options) -> tuple[Selection | None, str]:
     try:
         with connect(settings.WAREHOUSE_URL, purpose="selection") as connection:
-            return planning.select(connection, registry.current(), load_run_id, options), ""
+            return planning.select(connection, registry.current(), [load_run_id], options), ""
     except CannotPlanError as error:
         return None, str(error)

@@ -19,6 +19,12 @@ def row(visit: str, fee: str = "10", note: str = "", seen: str = "2026-01-05", u
     return (visit, seen, fee, note, updated)
 
 
+def new_run(outcome: dict[str, Any]) -> UUID:
+    """The load run that a reprocessing of one run has made."""
+    (made,) = outcome["load_runs"].values()
+    return UUID(made)
+
+
 class House:
     def __init__(self, connection: psycopg.Connection, registry: Registry, folder: Path) -> None:
         self.connection, self.registry, self.folder = connection, registry, folder
@@ -43,8 +49,8 @@ class House:
         return loaded.load_run_id
 
     def work(self, run: UUID) -> Work:
-        files = {a.load_run_file_id: a.address.content() for a in attempts.of_run(self.connection, run)}
-        return Work(run, files=files)
+        files = {a.load_run_file_id: a.address.content() for a in attempts.of_runs(self.connection, [run])}
+        return Work(files=files)
 
     def prepare(self, work: Work) -> Prepared:
         from warehouse.build import Workspace

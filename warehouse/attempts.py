@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import psycopg
@@ -30,6 +31,7 @@ class Attempt:
     content_sha256: str | None
     content_bytes: int | None
     superseded_in: UUID | None
+    extracted_at: datetime | None
 
     @property
     def address(self) -> Address:
@@ -44,17 +46,18 @@ class Attempt:
 
 
 _COLUMNS = """f.load_run_file_id, f.load_run_id, f.s3_bucket, f.s3_key, f.extract_type, f.status, f.rows_read,
-    f.content_sha256, f.content_bytes, s.load_run_id AS superseded_in
+    f.content_sha256, f.content_bytes, s.load_run_id AS superseded_in,
+    nullif(restage.extracted_at(f.date_extracted), '-infinity') AS extracted_at
     FROM etl.load_run_files f
     LEFT JOIN etl.load_run_files s ON s.load_run_file_id = f.superseded_by_load_run_file_id"""
 
 
-def of_run(connection: psycopg.Connection, load_run_id: UUID) -> list[Attempt]:
-    """The attempts of a run, in file order."""
+def of_runs(connection: psycopg.Connection, load_runs: Iterable[UUID]) -> list[Attempt]:
+    """The attempts of these runs, in the order of the source: extraction time, then file order."""
     with connection.cursor(row_factory=class_row(Attempt)) as cursor:
         return cursor.execute(
-            f"SELECT {_COLUMNS} WHERE f.load_run_id = %s ORDER BY f.load_run_file_id",
-            [load_run_id],
+            f"SELECT {_COLUMNS} WHERE f.load_run_id = ANY(%s) ORDER BY extracted_at NULLS FIRST, f.load_run_file_id",
+            [list(load_runs)],
         ).fetchall()
 
 
@@ -120,6 +123,7 @@ class Staged:
     """A file of a job, read into restage_build under a stand-in id below zero."""
 
     old: int
+    load_run_id: UUID
     stand_in: int
     content: Content
     intake: Intake

@@ -132,6 +132,27 @@ def _counts(connection: psycopg.Connection, change: Change, parts: dict[str, sql
     )
 
 
+def of_attempts(connection: psycopg.Connection, change: Change, space: Workspace) -> dict[int, Counts]:
+    """What became of the records of each of the change's own attempts: records, rejected, deduplicated."""
+    found = connection.execute(
+        sql.SQL(
+            "SELECT load_run_file_id, count(*), count(*) FILTER (WHERE NOT valid),"
+            " count(*) FILTER (WHERE valid AND place > 1) FROM (SELECT v.load_run_file_id, {valid} AS valid,"
+            " row_number() OVER (PARTITION BY {own_key}, {valid} ORDER BY {precedence}) AS place"
+            " FROM {typed} v JOIN {files} a USING (load_run_file_id) WHERE v.load_run_file_id = ANY({new})) r"
+            " GROUP BY load_run_file_id"
+        ).format(
+            **_parts(change, space),
+            files=space.table(change.extract, "files"),
+            precedence=changes.precedence(change.extract),
+        )
+    ).fetchall()
+    return {
+        attempt: Counts(records=records, rejected=rejected, deduplicated=deduplicated)
+        for attempt, records, rejected, deduplicated in found
+    }
+
+
 def _checksum(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> str:
     """Sum of 64-bit hashes of (class, row before, row after), in hexadecimal; any order of rows gives the same."""
     (total,) = connection.execute(

@@ -1,5 +1,7 @@
 """What has become of a load run: what was refused in it, what it was made from, what was made from it."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -30,3 +32,15 @@ def family(connection: psycopg.Connection, load_run_id: UUID) -> tuple[UUID | No
         [load_run_id],
     ).fetchall()
     return (parent[0] if parent else None), [child for (child,) in children]
+
+
+def going(
+    connection: psycopg.Connection, load_runs: Sequence[UUID], *, silent_for: timedelta
+) -> list[tuple[UUID, bool]]:
+    """Each of the runs that exists, with whether it is running and has said something within `silent_for`."""
+    return connection.execute(
+        "SELECT r.load_run_id, r.status = 'running' AND greatest(r.updated_at, max(f.updated_at)) > now() - %s"
+        " FROM etl.load_runs r LEFT JOIN etl.load_run_files f USING (load_run_id) WHERE r.load_run_id = ANY(%s)"
+        " GROUP BY r.load_run_id",
+        [silent_for, list(load_runs)],
+    ).fetchall()

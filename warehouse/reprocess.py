@@ -4,6 +4,7 @@ A Work says which attempts are read again. `prepare` writes nothing outside rest
 carries it out. Both build the same way, so the numbers of the one are the numbers of the other.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from warehouse import attempts, build, diff, ingest, journal, locks, names, publ
 from warehouse.attempts import Attempt, Staged
 from warehouse.build import Workspace
 from warehouse.change import Change
-from warehouse.diff import Diff
+from warehouse.diff import Counts, Diff
 from warehouse.errors import TellableError, reason_of
 from warehouse.failpoints import failpoint
 from warehouse.journal import Writer
@@ -39,9 +40,9 @@ class FileFailedError(TellableError):
 @dataclass(frozen=True)
 class Work:
     """`files`: attempt → the content that its file must have ("source files": a new attempt is made of it).
-    `refold`: attempts whose raw records are only transformed again ("existing raw")."""
+    `refold`: attempts whose raw records are only transformed again ("existing raw").
+    The files may belong to several load runs; each of these gets a new load run of its own."""
 
-    load_run_id: UUID
     files: Mapping[int, Content] = field(default_factory=dict)
     refold: tuple[int, ...] = ()
 
@@ -105,7 +106,9 @@ def _stage(
         except (TellableError, OSError, psycopg.errors.DataError) as error:
             prepared.failed[attempt.load_run_file_id] = reason_of(error)
             continue
-        staged.append(Staged(attempt.load_run_file_id, -number, work.files[attempt.load_run_file_id], intake))
+        staged.append(
+            Staged(attempt.load_run_file_id, attempt.load_run_id, -number, work.files[attempt.load_run_file_id], intake)
+        )
         failpoint("fetched")
     prepared.staged[extract.table] = staged
     return Change(
@@ -196,27 +199,28 @@ def _publish(
 ) -> dict[str, Any]:
     """In this order, so that staging is locked for as short as can be: attempts and raw, locks, diff, staging."""
     journal.hold_fence(connection, writer)
-    new_run = _new_run(connection, work, writer, reason) if work.files else None
+    parents = _parents(prepared)
+    new_runs = {parent: _new_run(connection, parent, writer, reason) for parent in dict.fromkeys(parents.values())}
     files: dict[int, int] = {}
     for extract in registry.extracts:
         for staged in prepared.staged.get(extract.table, ()):
             attempts.supersede(connection, staged.old)
-            assert new_run  # noqa: S101  only files are staged
-            files[staged.old] = attempts.succeed(connection, staged.old, new_run, staged.content)
+            files[staged.old] = attempts.succeed(connection, staged.old, new_runs[parents[staged.old]], staged.content)
         _copy_raw(connection, extract, prepared, files, space)
     locks.tables(connection, [change.extract for change in prepared.changes], wait_ms=LOCK_WAIT_MS)
     diffs = {}
     for change in prepared.changes:
-        diffs[change.extract.table] = _carry(connection, change, files, writer, prepared, space, new_run)
+        diffs[change.extract.table] = _carry(connection, change, files, writer, prepared, space)
+        _note_staging(connection, change, diffs[change.extract.table], prepared, space, new_runs)
     _refuse_other_than(expected, diffs)
     for tables in prepared.staged.values():
         for staged in tables:
             runs.complete_file(connection, files[staged.old], staged.intake)
-    if new_run:
+    for new_run in new_runs.values():
         runs.finish(connection, new_run)
     outcome = {
         "tables": {table: found.as_json() for table, found in diffs.items()},
-        "load_run_id": str(new_run) if new_run else None,
+        "load_runs": {str(parent): str(new_run) for parent, new_run in new_runs.items()},
         "files": {str(old): new for old, new in files.items()},
     }
     journal.record(connection, writer, PUBLISH, outcome)
@@ -224,11 +228,16 @@ def _publish(
     return outcome
 
 
-def _new_run(connection: psycopg.Connection, work: Work, writer: Writer, reason: str) -> UUID:
+def _parents(prepared: Prepared) -> dict[int, UUID]:
+    """Each file that was read → the load run that it belongs to."""
+    return {staged.old: staged.load_run_id for tables in prepared.staged.values() for staged in tables}
+
+
+def _new_run(connection: psycopg.Connection, parent: UUID, writer: Writer, reason: str) -> UUID:
     new_run = runs.begin(connection, "reprocess", reason)
     connection.execute(
         "INSERT INTO restage.run_parents (load_run_id, parent_load_run_id, job_id, reason) VALUES (%s, %s, %s, %s)",
-        [new_run, work.load_run_id, writer.job_id, reason],
+        [new_run, parent, writer.job_id, reason],
     )
     return new_run
 
@@ -267,7 +276,6 @@ def _carry(
     writer: Writer,
     prepared: Prepared,
     space: Workspace,
-    new_run: UUID | None,
 ) -> Diff:
     """Under the lock: compare again, keep the before-image, write the rows that change."""
     if build.outdated(connection, change, space):
@@ -276,10 +284,30 @@ def _carry(
     ids = _ids(prepared, change.extract.table, files)
     publish.keep_before(connection, change, space, writer)
     publish.apply(connection, change, space, found.counts, ids)
-    if new_run:  # a refold's records have been judged when they came
+    if ids:  # a refold's records have been judged when they came
         publish.note_rejections(connection, change, space, ids)
-        runs.note_staging(connection, new_run, change.extract.name, change.extract.table, [found.counts])
     return found
+
+
+def _note_staging(
+    connection: psycopg.Connection,
+    change: Change,
+    found: Diff,
+    prepared: Prepared,
+    space: Workspace,
+    new_runs: Mapping[UUID, UUID],
+) -> None:
+    """Each new run has a row that tells what became of its records."""
+    staged = prepared.staged.get(change.extract.table, [])
+    if len(new_runs) == 1:
+        counts = {next(iter(new_runs)): [found.counts]}
+    else:
+        by_attempt = diff.of_attempts(connection, change, space) if staged else {}
+        counts = defaultdict(list)
+        for file in staged:
+            counts[file.load_run_id].append(by_attempt.get(file.stand_in, Counts()))
+    for parent, of_run in counts.items():
+        runs.note_staging(connection, new_runs[parent], change.extract.name, change.extract.table, of_run)
 
 
 def _refuse_other_than(expected: Mapping[str, Diff] | None, found: Mapping[str, Diff]) -> None:

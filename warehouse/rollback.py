@@ -125,11 +125,12 @@ def _take_back(
         tables[change.extract.table] = {**found.as_json(), "restored_exactly": restored}
     for old, new in published["files"].items():
         attempts.withdraw(connection, int(new), int(old))
-    connection.execute(
-        "UPDATE etl.load_runs SET status = 'rolled_back', updated_at = now() WHERE load_run_id = %s",
-        [published["load_run_id"]],
-    )
-    outcome = {"tables": tables, "load_run_id": published["load_run_id"], "rolled_back_job": str(job_id)}
+    taken_back = connection.execute(
+        "UPDATE etl.load_runs SET status = 'rolled_back', updated_at = now() WHERE load_run_id IN"
+        " (SELECT load_run_id FROM etl.load_run_files WHERE load_run_file_id = ANY(%s)) RETURNING load_run_id",
+        [list(published["files"].values())],
+    ).fetchall()
+    outcome = {"tables": tables, "taken_back": [str(run) for (run,) in taken_back], "rolled_back_job": str(job_id)}
     journal.record(connection, writer, ROLLBACK, outcome)
     journal.effect(connection, writer, "rollback", outcome)
     return outcome

@@ -1,5 +1,6 @@
 """How pages write numbers, times and ids."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -105,6 +106,13 @@ def count_of(done: int | None, whole: int | None) -> str:
     if not done:
         return ""
     return f"{done:,} of {whole:,} records" if whole else f"{done:,} records"
+
+
+@register.inclusion_tag("runs/named.html")
+def named_runs(load_runs: Iterable[Any], most: int = 3) -> dict[str, Any]:
+    """ "load runs a, b and 7 more", linked: at most `most` of them by name."""
+    found = list(load_runs)
+    return {"all": found, "named": found[:most], "more": len(found[most:])}
 
 
 @register.simple_tag

@@ -22,7 +22,7 @@ EVERYTHING = Options()
 def ask(console: House, people, settings):
     def asked(run, actor="operator", *, options=EVERYTHING, reason="the fee rule was wrong", dry_run=False):
         return requests.ask_reprocess(
-            settings.WAREHOUSE_URL, run, options, reason=reason, actor=people[actor], dry_run=dry_run
+            settings.WAREHOUSE_URL, [run], options, reason=reason, actor=people[actor], dry_run=dry_run
         )
 
     return asked

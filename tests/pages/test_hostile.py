@@ -21,7 +21,7 @@ ODD = ["\x00", "a\x00b", "' OR 1=1 --", "9" * 5000, "\ud7ff\U0010ffff", "-1", "1
 def awaiting(console: House, people, settings) -> Job:
     run = console.deliver("20260105", row("1"), row("2"))
     console.write("20260105", row("1", fee="11"), row("2"))
-    asked = requests.ask_reprocess(settings.WAREHOUSE_URL, run, Options(), reason="r", actor=people["operator"])
+    asked = requests.ask_reprocess(settings.WAREHOUSE_URL, [run], Options(), reason="r", actor=people["operator"])
     work.run(asked.pk)
     work.run(asked.pk)
     done = Job.objects.get(pk=asked.pk)

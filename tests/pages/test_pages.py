@@ -48,7 +48,7 @@ def run(console: House) -> UUID:
 @pytest.fixture
 def job(run: UUID, people, settings) -> Job:
     asked = requests.ask_reprocess(
-        settings.WAREHOUSE_URL, run, Options(), reason="<b>rule</b>", actor=people["operator"]
+        settings.WAREHOUSE_URL, [run], Options(), reason="<b>rule</b>", actor=people["operator"]
     )
     work.run(asked.pk)
     return Job.objects.get(pk=asked.pk)
@@ -160,7 +160,7 @@ def test_nothing_comes_from_elsewhere(as_, job):
 
 def test_a_request_that_nobody_decides_ends(console, people, run, settings, monkeypatch):
     monkeypatch.setattr(rules, "MOST_RECORDS", 0)
-    asked = requests.ask_reprocess(settings.WAREHOUSE_URL, run, Options(), reason="late", actor=people["operator"])
+    asked = requests.ask_reprocess(settings.WAREHOUSE_URL, [run], Options(), reason="late", actor=people["operator"])
     work.run(asked.pk)
     request = Request.objects.get(job=asked)
     reconcile(now=request.expires_at - gate.VALID_FOR / 2)

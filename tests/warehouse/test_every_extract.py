@@ -51,7 +51,7 @@ def test_trap_19_each_extract_is_loaded_reprocessed_and_verified(house: House, n
     counts = outcome["tables"][extract.table]
     assert (counts["inserted"], counts["deleted"], counts["unchanged"]) == (1, 1, 2)
     ids = tuple(outcome["files"].values())
-    _job, outcome = house.reprocess(loaded.load_run_id, work=Work(loaded.load_run_id, refold=ids))
+    _job, outcome = house.reprocess(loaded.load_run_id, work=Work(refold=ids))
     assert outcome["tables"][extract.table]["unchanged"] == 3
     verdict = verification.verify(house.connection, extract)
     assert (verdict.keys, verdict.violations) == (3, 0)

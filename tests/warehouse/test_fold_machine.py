@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from tests.conftest import database
-from tests.house import House, Row, row
+from tests.house import House, Row, new_run, row
 from warehouse.reprocess import FileFailedError
 from warehouse.rollback import CannotRollBackError
 
@@ -69,7 +69,7 @@ def machine(template: str, registry, folder) -> type[RuleBasedStateMachine]:
             self.house.write(day, *rows, org=f"o{order}")
             preview = self.house.prepare(self.house.work(run))
             job, outcome = self.house.reprocess(run, expected=preview.diffs)
-            self.live[order] = (day, rows, UUID(outcome["load_run_id"]))
+            self.live[order] = (day, rows, new_run(outcome))
             self.jobs.append((job, order, former))
 
         @precondition(lambda self: self.live)

@@ -5,7 +5,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.house import House, row
+from tests.house import House, new_run, row
 from warehouse import attempts, reprocess, verification
 from warehouse.attempts import ReplacedMeanwhileError
 from warehouse.journal import LostFenceError, Writer
@@ -28,7 +28,6 @@ def test_one_changed_row_is_one_update(house: House):
 def test_traps_1_2_5_22_a_new_attempt_has_its_own_rows_and_its_parent(house: House):
     run = house.deliver("20260105", row("1"))
     _job, outcome = house.reprocess(run)
-    new_run = outcome["load_run_id"]
     files = house.connection.execute(
         "SELECT load_run_id::text, predecessor_load_run_file_id, status, superseded_at IS NULL, date_extracted,"
         " (SELECT count(*) FROM raw.visits r WHERE r.load_run_file_id = f.load_run_file_id)"
@@ -36,7 +35,7 @@ def test_traps_1_2_5_22_a_new_attempt_has_its_own_rows_and_its_parent(house: Hou
     ).fetchall()
     (old, new) = files
     assert old[:4] == (str(run), None, "completed", False)
-    assert new[:4] == (new_run, 1, "completed", True)
+    assert new[:4] == (str(new_run(outcome)), 1, "completed", True)
     assert old[4] == new[4], "the source's extraction time is inherited (trap 8)"
     assert old[5] == new[5] == 1, "raw rows of the old attempt stay as they are"
     parent = house.connection.execute("SELECT parent_load_run_id::text, reason FROM restage.run_parents").fetchall()
@@ -114,10 +113,10 @@ def test_trap_12_13_folding_existing_raw_uses_only_live_rows(house: House):
     run = house.deliver("20260105", row("1"), row("2"))
     house.connection.execute("DELETE FROM stg.visits WHERE visit_id = '2'")
     house.connection.execute("UPDATE stg.visits SET fee = 0")
-    ids = tuple(a.load_run_file_id for a in attempts.of_run(house.connection, run))
-    _job, outcome = house.reprocess(run, work=Work(run, refold=ids))
+    ids = tuple(a.load_run_file_id for a in attempts.of_runs(house.connection, [run]))
+    _job, outcome = house.reprocess(run, work=Work(refold=ids))
     counts = outcome["tables"]["visits"]
-    assert (counts["inserted"], counts["updated"], outcome["load_run_id"]) == (1, 1, None)
+    assert (counts["inserted"], counts["updated"], outcome["load_runs"]) == (1, 1, {})
     assert house.violations() == 0
 
 
@@ -156,7 +155,7 @@ def test_a_chain_of_attempts_stands_in_the_first_ones_place(house: House):
     for fee in ("3", "4"):
         house.write("20260105", row("1", fee=fee), org="a")
         _job, outcome = house.reprocess(head)
-        head = outcome["load_run_id"]
+        head = new_run(outcome)
         assert house.staged()["1"][0] == "2.00", "file order is the original's, however new the attempt"
     assert house.violations() == 0
 

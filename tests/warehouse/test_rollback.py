@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.house import House, row
+from tests.house import House, new_run, row
 from warehouse.rollback import CannotRollBackError
 
 
@@ -50,7 +50,7 @@ def test_trap_6_a_chain_is_rolled_back_from_its_head(house: House):
     house.write("20260105", row("1", fee="2"))
     first, outcome = house.reprocess(run)
     house.write("20260105", row("1", fee="3"))
-    second, _outcome = house.reprocess(outcome["load_run_id"])
+    second, _outcome = house.reprocess(new_run(outcome))
     before = house.state()
     with pytest.raises(CannotRollBackError, match="Roll that one back first"):
         house.roll_back(first)

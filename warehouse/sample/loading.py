@@ -142,8 +142,8 @@ def _set_state(connection: psycopg.Connection, run: UUID, state: str, last_file:
 def _reprocess(connection: psycopg.Connection, registry: Registry, run: UUID) -> tuple[UUID, UUID]:
     """(job, new run)."""
     writer = Writer(uuid4(), 1, ACTOR)
-    files = {a.load_run_file_id: a.address.content() for a in attempts.of_run(connection, run)}
+    files = {a.load_run_file_id: a.address.content() for a in attempts.of_runs(connection, [run])}
     outcome = reprocess.execute(
-        connection, registry, Work(run, files=files), writer, reason="part of the sample", expected=None
+        connection, registry, Work(files=files), writer, reason="part of the sample", expected=None
     )
-    return writer.job_id, UUID(outcome["load_run_id"])
+    return writer.job_id, UUID(outcome["load_runs"][str(run)])

@@ -1,5 +1,6 @@
 """`manage.py reprocess RUN --reason TEXT`: read the files of a load run again."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -21,21 +22,35 @@ class Command(BaseCommand):
     help = "Reads the files of a load run again, shows what that changes, and publishes it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("run", type=UUID, help="the load run")
+        parser.add_argument("run", type=UUID, nargs="+", help="the load runs; all of them become one plan")
         parser.add_argument("--reason", required=True, help="why; everybody who follows the job reads it")
         parser.add_argument("--extract-types", nargs="+", default=[], metavar="TYPE", help="only these extracts")
         parser.add_argument("--files", choices=WHICH[::-1], default="all", help="only the failed files, or all")
         parser.add_argument("--source", choices=SOURCES, default="files", help="read the files, or fold raw again")
+        parser.add_argument(
+            "--from", dest="since", type=date.fromisoformat, metavar="D", help="extracted on this day or later (UTC)"
+        )
+        parser.add_argument(
+            "--to", dest="until", type=date.fromisoformat, metavar="D", help="extracted on this day or before"
+        )
         parser.add_argument("--dry-run", action="store_true", help="show exactly what would change, and stop there")
         parser.add_argument("--wait", action="store_true", help="stay until the job is over or waits for a person")
         parser.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
         parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
-    def handle(self, *, run: UUID, reason: str, actor: str | None, **options: Any) -> None:
+    def handle(self, *, run: list[UUID], reason: str, actor: str | None, **options: Any) -> None:
         with answer(self, as_json=options["json"]) as said:
             if not reason.strip():
                 raise Refusal("--reason is empty: say why.", code=2)
-            chosen = Options(tuple(options["extract_types"]), options["source"], options["files"])
+            if options["since"] and options["until"] and options["until"] < options["since"]:
+                raise Refusal("--to is before --from: no file can lie between them.", code=2)
+            chosen = Options(
+                extracts=tuple(options["extract_types"]),
+                source=options["source"],
+                which=options["files"],
+                since=options["since"],
+                until=options["until"],
+            )
             try:
                 job = requests.ask_reprocess(
                     settings.WAREHOUSE_URL,
