@@ -11,16 +11,17 @@ from django.http import HttpRequest, HttpResponseBase
 SEE = "see load runs, jobs and approvals"
 REPROCESS = "ask for reprocessing"
 ROLL_BACK = "ask for a rollback"
+RELEASE = "release quarantined files"
 CANCEL = "cancel a job"
 DECIDE = "decide on approvals"
-RIGHTS = (SEE, REPROCESS, ROLL_BACK, CANCEL, DECIDE)
+RIGHTS = (SEE, REPROCESS, RELEASE, ROLL_BACK, CANCEL, DECIDE)
 
 ROLES: dict[str, frozenset[str]] = {
     "viewer": frozenset({SEE}),
-    "operator": frozenset({SEE, REPROCESS, ROLL_BACK, CANCEL}),
+    "operator": frozenset({SEE, REPROCESS, RELEASE, ROLL_BACK, CANCEL}),
     "reviewer": frozenset({SEE, DECIDE}),
     "archive admin": frozenset({SEE}),
-    "ops": frozenset({SEE, CANCEL}),
+    "ops": frozenset({SEE, RELEASE, CANCEL}),
     "auditor": frozenset({SEE}),
     "administrator": frozenset(RIGHTS),
 }

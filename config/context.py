@@ -21,6 +21,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         waiting = len([r for r in gate.pending(request.user) if r.job.requested_by_id != request.user.pk])
         shown["nav"] = [
             _item(request, "Runs", "runs", "run"),
+            _item(request, "Discovery", "discovery", "discovery"),
             _item(request, "Jobs", "jobs", "job"),
             _item(request, "Approvals", "approvals", "approval", waiting or None),
         ]

@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 from approvals import pages as approval_pages
 from config import health, theme
-from reprocessing import job_pages, run_pages
+from reprocessing import discovery_pages, job_pages, run_pages
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="runs"), name="home"),
@@ -17,6 +17,9 @@ urlpatterns = [
     path("runs/", run_pages.runs_page, name="runs"),
     path("runs/<uuid:load_run_id>/", run_pages.run, name="run"),
     path("runs/<uuid:load_run_id>/reprocess/", run_pages.reprocess, name="reprocess"),
+    path("discovery/", discovery_pages.discovery, name="discovery"),
+    path("discovery/reprocess/", discovery_pages.reprocess, name="reprocess_found"),
+    path("discovery/release/", discovery_pages.release, name="release_found"),
     path("jobs/", job_pages.jobs, name="jobs"),
     path("jobs/<uuid:job_id>/", job_pages.job, name="job"),
     path("jobs/<uuid:job_id>/cancel/", job_pages.cancel, name="cancel"),

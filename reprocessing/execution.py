@@ -9,7 +9,7 @@ import psycopg
 from jobs.kinds import Kind, Preview, Run
 from reprocessing.planning import KIND as REPROCESS
 from reprocessing.planning import CannotPlanError
-from warehouse import build, diff, journal, registry, reprocess, rollback
+from warehouse import build, diff, discovery, journal, registry, reprocess, rollback
 from warehouse.build import Workspace
 from warehouse.diff import Diff
 from warehouse.journal import Writer
@@ -54,6 +54,8 @@ def _preview_reprocess(run: Run) -> Preview:
     finally:
         reprocess.clear(run.connection, known, space)
     seconds = monotonic() - began
+    for file, reason in made.failed.items():
+        discovery.note_failed_try(run.connection, run.job.pk, file, reason)
     included = [item for item in plan.included if item["file"] not in made.failed]
     excluded = plan.excluded + [
         {**item, "code": "unreadable", "reason": made.failed[item["file"]]}

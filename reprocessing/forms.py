@@ -1,11 +1,13 @@
 """What people fill in."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 
 from reprocessing.planning import Options
 from reprocessing.runs import STATES
+from warehouse.discovery import Filter
 
 
 class RunFilter(forms.Form):
@@ -64,6 +66,57 @@ class ReprocessForm(forms.Form):
         """What is asked for, as far as it is valid: for the selection shown while the form is being filled in."""
         data = getattr(self, "cleaned_data", {})
         return Options(tuple(data.get("extracts", ())), data.get("source") or "files", data.get("which") or "all")
+
+
+class DiscoveryFilter(forms.Form):
+    """What discovery looks for; nothing filled in is the default of warehouse.discovery.Filter."""
+
+    why = forms.ChoiceField(
+        required=False,
+        label="Why",
+        choices=[
+            ("", "Any reason"),
+            ("failed", "Failed"),
+            ("stuck", "Stuck in processing"),
+            ("pending", "Never taken up"),
+            ("rejects", "More than 5 % refused"),
+        ],
+    )
+    extract = forms.ChoiceField(required=False, label="Extract")
+    cause = forms.CharField(required=False, max_length=8, widget=forms.HiddenInput)
+    age_of = forms.ChoiceField(
+        required=False,
+        label="Age counts from",
+        choices=[("failed", "the last failure"), ("received", "its arrival"), ("extracted", "its extraction")],
+    )
+    older_than = forms.IntegerField(required=False, min_value=0, max_value=100_000, label="Older than (hours)")
+    newer_than = forms.IntegerField(required=False, min_value=1, max_value=100_000, label="Newer than (hours)")
+    most = forms.IntegerField(required=False, min_value=1, max_value=5_000, label="At most (files)")
+
+    def __init__(self, data: Any, extracts: list[str]) -> None:
+        super().__init__(data)
+        self.fields["extract"].choices = [("", "Any extract"), *((e, e) for e in extracts)]  # type: ignore[attr-defined]
+        self.fields["most"].widget.attrs["placeholder"] = str(Filter.most)
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        older, newer = found.get("older_than"), found.get("newer_than")
+        if older is not None and newer is not None and newer <= older:
+            self.add_error("newer_than", "No file is older than that and newer than this.")
+        return found
+
+    def wanted(self) -> Filter:
+        data = self.cleaned_data
+        older, newer = data["older_than"], data["newer_than"]
+        return Filter(
+            why=data["why"],
+            extract=data["extract"],
+            cause=data["cause"],
+            age_of=data["age_of"] or "failed",
+            older_than=None if older is None else timedelta(hours=older),
+            newer_than=None if newer is None else timedelta(hours=newer),
+            most=data["most"] or Filter.most,
+        )
 
 
 class ReasonForm(forms.Form):

@@ -50,7 +50,7 @@ def answer(command: BaseCommand, *, as_json: bool) -> Iterator[Answer]:
         said.result["error"] = failure
         command.stderr.write(failure)
     if as_json:
-        command.stdout.write(json.dumps(said.result))
+        command.stdout.write(json.dumps(said.result, default=str))
     if code:
         sys.exit(code)
 

@@ -29,6 +29,13 @@ AS $$ SELECT CASE WHEN v IS NULL THEN 'empty'
 _MASK = r"""CREATE OR REPLACE FUNCTION restage.mask(v text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT left(regexp_replace(regexp_replace(v, '[0-9]', '9', 'g'), '[^0-9 .:/@+-]', 'x', 'g'), 24) $$"""
 
+# What errors of the same cause have in common: neither the file's name nor any number, path, id or quoted text.
+_TOLD_OF = r"""CREATE OR REPLACE FUNCTION restage.told_of(message text, key text) RETURNS text LANGUAGE sql IMMUTABLE
+PARALLEL SAFE
+AS $$ SELECT regexp_replace(regexp_replace(regexp_replace(regexp_replace(replace(message, key, 'The file'),
+    '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}', '…', 'g'), '(/[^ /:]+){2,}/?', '…', 'g'),
+    '"[^"]*"|''[^'']*''', '…', 'g'), '[0-9]+([,.][0-9]+)*', '#', 'g') $$"""
+
 # Ten digits are year, month, day, hour, minute, as the first warehouse writes them.
 _ISO = r"""regexp_replace(v, '^([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})$', '20\1-\2-\3 \4:\5')"""
 
@@ -49,6 +56,7 @@ def definitions(server_version: int) -> dict[str, str]:
         "to_boolean": _BOOLEAN,
         "value_class": _VALUE_CLASS,
         "mask": _MASK,
+        "told_of": _TOLD_OF,
         "extracted_at": _extracted_at(modern),
     }
     for name, returns, shape, cast, type_name in _CASTS:

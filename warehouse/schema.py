@@ -109,6 +109,9 @@ RESTAGE_TABLES: dict[str, str] = {
         parent_load_run_id uuid NOT NULL REFERENCES etl.load_runs, job_id uuid NOT NULL, reason text NOT NULL""",
     "before_images": """job_id uuid NOT NULL, table_name text NOT NULL, class text NOT NULL, key jsonb NOT NULL,
         image jsonb, PRIMARY KEY (job_id, table_name, key)""",
+    # a job that could not read a file again; `released_at`: a person has let it be tried anew
+    "failed_tries": """load_run_file_id integer NOT NULL, job_id uuid NOT NULL, reason text NOT NULL,
+        at timestamptz NOT NULL DEFAULT now(), released_at timestamptz, PRIMARY KEY (load_run_file_id, job_id)""",
     # one row a broken check of a record; never its values
     "rejections": """load_run_file_id integer NOT NULL, extract_type text NOT NULL, stage text NOT NULL,
         record_no integer NOT NULL, line_no integer, column_name text, value_class text NOT NULL,

@@ -34,8 +34,8 @@ def test_jobs_about_one_run_stay_about_it():
                 [job, run, Jsonb([{"file": 1}])],
             )
             connection.execute(
-                "INSERT INTO jobs_job (id, plan_id, kind, load_run_id, state, dry_run, requested_by_id, epoch, attempts,"
-                " worker, cancel_asked, progress, error, created_at)"
+                "INSERT INTO jobs_job (id, plan_id, kind, load_run_id, state, dry_run, requested_by_id, epoch,"
+                " attempts, worker, cancel_asked, progress, error, created_at)"
                 " SELECT %(job)s, %(job)s, 'reprocess', %(run)s, %(state)s, false, id, 0, 0, '', false, '{}', '', now()"
                 " FROM auth_user",
                 {"job": job, "run": run, "state": state},

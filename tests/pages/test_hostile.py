@@ -48,6 +48,8 @@ def test_an_odd_value_in_any_parameter_is_answered(console: House, people, odd):
         "/jobs/": ("state", "page"),
         f"/runs/{run}/reprocess/": ("source", "which", "extracts", "reason", "dry_run"),
         "/approvals/": ("page",),
+        "/discovery/": ("why", "extract", "cause", "age_of", "older_than", "newer_than", "most"),
+        "/discovery/reprocess/": ("why", "cause", "most"),
         "/login/": ("next",),
     }.items():
         for name in names:

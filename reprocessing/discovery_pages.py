@@ -1,0 +1,115 @@
+"""The page of what needs reprocessing: causes, ages, reasons for leaving out, and buttons whose number is the truth."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from access import rights
+from jobs.submission import AlreadyActiveError
+from reprocessing import requests
+from reprocessing.forms import DiscoveryFilter, ReasonForm
+from warehouse import discovery as found_files
+from warehouse import registry
+from warehouse.connections import connect
+from warehouse.discovery import LEFT_OUT, Filter
+from warehouse.errors import TellableError
+
+MOST_LISTED = 200
+
+
+def _filter_of(data: QueryDict) -> DiscoveryFilter:
+    return DiscoveryFilter(data, sorted(extract.name for extract in registry.current().extracts))
+
+
+@require_safe
+@rights.requires(rights.SEE)
+def discovery(request: HttpRequest) -> HttpResponse:
+    """Every file that failed, is stuck, was never taken up, or had too many records refused."""
+    assert isinstance(request.user, User)  # noqa: S101  the right was checked
+    form = _filter_of(request.GET)
+    context: dict[str, Any] = {"form": form, "filtered": any(request.GET.dict().values())}
+    if form.is_valid():
+        context |= _found(form.wanted())
+        context["may_reprocess"] = rights.may(request.user, rights.REPROCESS)
+        context["may_release"] = rights.may(request.user, rights.RELEASE)
+        query = request.GET.copy()
+        query.pop("cause", None)
+        context["query"] = query.urlencode()
+    return render(request, "discovery/list.html", context)
+
+
+def _found(wanted: Filter) -> dict[str, Any]:
+    held = requests.held_runs()
+    with connect(settings.WAREHOUSE_URL, purpose="discovery") as connection, connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        found = found_files.find(connection, registry.current(), wanted, held)
+        listed = found_files.candidates(connection, registry.current(), wanted, held, limit=MOST_LISTED)
+    return {
+        "found": found,
+        "wanted": wanted,
+        "left_out": [(code, number, LEFT_OUT[code]) for code, number in found.left_out.items()],
+        "files": [(candidate, LEFT_OUT.get(candidate.code, "")) for candidate in listed],
+        "most_files": max((number for _label, number in found.ages), default=0),
+        "more": found.files - len(listed),
+        "quarantined": [c for c in listed if c.code in ("quarantined", "backing off")],
+    }
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@rights.requires(rights.REPROCESS)
+def reprocess(request: HttpRequest) -> HttpResponseBase:
+    """Ask for one job about every file that the filter takes, as it was shown."""
+    assert isinstance(request.user, User)  # noqa: S101
+    filters, form = _filter_of(request.GET), ReasonForm(request.POST or None)
+    if not filters.is_valid():
+        return redirect(f"{reverse('discovery')}?{request.GET.urlencode()}")
+    wanted = filters.wanted()
+    if request.method == "POST" and form.is_valid():
+        try:
+            return redirect(
+                requests.ask_found(
+                    settings.WAREHOUSE_URL,
+                    wanted,
+                    expected=request.POST.get("mark", ""),
+                    reason=form.cleaned_data["reason"],
+                    actor=request.user,
+                )
+            )
+        except AlreadyActiveError as error:
+            messages.warning(request, "An active job is about one of these runs already. This is that job.")
+            return redirect(error.job)
+        except TellableError as error:
+            form.add_error(None, str(error))
+    with connect(settings.WAREHOUSE_URL, purpose="discovery") as connection:
+        taken = found_files.candidates(connection, registry.current(), wanted, requests.held_runs(), only_taken=True)
+    context = {
+        "form": form,
+        "taken": taken,
+        "runs": len({candidate.load_run_id for candidate in taken}),
+        "mark": requests.mark(taken),
+        "query": request.GET.urlencode(),
+    }
+    return render(request, "discovery/reprocess.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@rights.requires(rights.RELEASE)
+def release(request: HttpRequest) -> HttpResponseBase:
+    """Let files that kept failing be taken again."""
+    assert isinstance(request.user, User)  # noqa: S101
+    form = ReasonForm(request.POST)
+    files = [int(file) for file in request.POST.getlist("file") if file.isdecimal() and len(file) < 10]
+    if not form.is_valid() or not files:
+        messages.error(request, "Nothing was released: choose the files and say why they can be read now.")
+    else:
+        released = requests.release(
+            settings.WAREHOUSE_URL, files, reason=form.cleaned_data["reason"], actor=request.user
+        )
+        messages.success(request, f"{released:,} released. Discovery takes them again.")
+    return redirect("discovery")
