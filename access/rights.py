@@ -12,16 +12,17 @@ SEE = "see load runs, jobs and approvals"
 REPROCESS = "ask for reprocessing"
 ROLL_BACK = "ask for a rollback"
 RELEASE = "release quarantined files"
+RESET_BREAKER = "reset a circuit breaker"
 CANCEL = "cancel a job"
 DECIDE = "decide on approvals"
-RIGHTS = (SEE, REPROCESS, RELEASE, ROLL_BACK, CANCEL, DECIDE)
+RIGHTS = (SEE, REPROCESS, RELEASE, RESET_BREAKER, ROLL_BACK, CANCEL, DECIDE)
 
 ROLES: dict[str, frozenset[str]] = {
     "viewer": frozenset({SEE}),
     "operator": frozenset({SEE, REPROCESS, RELEASE, ROLL_BACK, CANCEL}),
-    "reviewer": frozenset({SEE, DECIDE}),
+    "reviewer": frozenset({SEE, RESET_BREAKER, DECIDE}),
     "archive admin": frozenset({SEE}),
-    "ops": frozenset({SEE, RELEASE, CANCEL}),
+    "ops": frozenset({SEE, RELEASE, RESET_BREAKER, CANCEL}),
     "auditor": frozenset({SEE}),
     "administrator": frozenset(RIGHTS),
 }

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from access import rights
 from approvals import gate
+from reprocessing.models import Breaker
 
 THEMES = ("light", "dark")
 
@@ -19,9 +20,11 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     shown["roles"] = rights.roles_of(request.user)
     if rights.may(request.user, rights.SEE):
         waiting = len([r for r in gate.pending(request.user) if r.job.requested_by_id != request.user.pk])
+        tripped = Breaker.objects.filter(state=Breaker.State.OPEN).count()
         shown["nav"] = [
             _item(request, "Runs", "runs", "run"),
             _item(request, "Discovery", "discovery", "discovery"),
+            _item(request, "Breakers", "breakers", "breaker", tripped or None),
             _item(request, "Jobs", "jobs", "job"),
             _item(request, "Approvals", "approvals", "approval", waiting or None),
         ]

@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 from approvals import pages as approval_pages
 from config import health, theme
-from reprocessing import discovery_pages, job_pages, run_pages
+from reprocessing import breaker_pages, discovery_pages, job_pages, run_pages
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="runs"), name="home"),
@@ -20,6 +20,8 @@ urlpatterns = [
     path("discovery/", discovery_pages.discovery, name="discovery"),
     path("discovery/reprocess/", discovery_pages.reprocess, name="reprocess_found"),
     path("discovery/release/", discovery_pages.release, name="release_found"),
+    path("breakers/", breaker_pages.breakers, name="breakers"),
+    path("breakers/<int:breaker_id>/reset/", breaker_pages.reset, name="reset_breaker"),
     path("jobs/", job_pages.jobs, name="jobs"),
     path("jobs/<uuid:job_id>/", job_pages.job, name="job"),
     path("jobs/<uuid:job_id>/cancel/", job_pages.cancel, name="cancel"),

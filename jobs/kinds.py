@@ -23,11 +23,12 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class Preview:
-    """What a plan is frozen with."""
+    """What a plan is frozen with. `refused`: why the job ends here though its effect is known ("": it may go on)."""
 
     included: list[dict[str, Any]]
     excluded: list[dict[str, Any]]
     preview: dict[str, Any]
+    refused: str = ""
 
 
 @dataclass(frozen=True)

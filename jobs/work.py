@@ -62,7 +62,10 @@ def _preview(job: Job, claim: Claim) -> None:
     found = kinds.of(job).preview(claim)
     with transaction.atomic():
         job.plan.freeze(included=found.included, excluded=found.excluded, preview=found.preview)
-        after_preview(job, where=claim.mine)
+        if found.refused and not job.dry_run:
+            _fail(job, found.refused)
+        else:
+            after_preview(job, where=claim.mine)
 
 
 def _execute(job: Job, claim: Claim) -> None:

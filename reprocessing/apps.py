@@ -3,6 +3,7 @@ from django.apps import AppConfig
 
 class ReprocessingConfig(AppConfig):
     name = "reprocessing"
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from jobs import kinds

@@ -1,5 +1,7 @@
 """The job kinds of this room: how a reprocessing and a rollback are previewed and carried out."""
 
+from collections.abc import Mapping
+from itertools import groupby
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -7,13 +9,16 @@ from uuid import UUID
 import psycopg
 
 from jobs.kinds import Kind, Preview, Run
+from jobs.models import Plan
+from reprocessing import breaker
+from reprocessing.breaker import Evidence
 from reprocessing.planning import KIND as REPROCESS
 from reprocessing.planning import CannotPlanError
-from warehouse import build, diff, discovery, journal, registry, reprocess, rollback
+from warehouse import build, diff, discovery, history, journal, registry, reprocess, rollback
 from warehouse.build import Workspace
-from warehouse.diff import Diff
+from warehouse.diff import Counts, Diff
 from warehouse.journal import Writer
-from warehouse.reprocess import PUBLISH, Work
+from warehouse.reprocess import PUBLISH, Prepared, Work
 from warehouse.rollback import ROLLBACK as ROLLED_BACK
 from warehouse.sources import Content
 
@@ -51,6 +56,7 @@ def _preview_reprocess(run: Run) -> Preview:
             "causes": {c.extract.table: diff.causes(run.connection, c, space) for c in made.changes},
         }
         malformed = sum(file.intake.rejected for files in made.staged.values() for file in files)
+        objections = _objections(run, made)
     finally:
         reprocess.clear(run.connection, known, space)
     seconds = monotonic() - began
@@ -63,10 +69,49 @@ def _preview_reprocess(run: Run) -> Preview:
         if item["file"] in made.failed
     ]
     if not included:
+        _refused(run, objections)
         told = " ".join(item["reason"] for item in excluded if item["code"] == "unreadable")
         raise CannotPlanError(f"No file can be read again. {told} Staging is unchanged.")
     records = sum(found.counts.records for found in made.diffs.values()) + malformed
-    return Preview(included, excluded, _with_estimate({**preview, "malformed": malformed}, records, seconds))
+    preview |= {"malformed": malformed, "objections": objections}
+    return Preview(included, excluded, _with_estimate(preview, records, seconds), _refused(run, objections))
+
+
+def _objections(run: Run, made: Prepared) -> dict[str, list[str]]:
+    """Extract → what the circuit breaker says against the preview; only extracts against which something is said."""
+    said = {}
+    for name in sorted({item["extract"] for item in run.job.plan.included}):
+        table = registry.current()[name].table
+        staged = made.staged.get(table, [])
+        before_read, before_rejected = history.judged_before(run.connection, [file.old for file in staged])
+        evidence = Evidence(
+            counts=made.diffs[table].counts if table in made.diffs else Counts(),
+            malformed=sum(file.intake.rejected for file in staged),
+            before_read=before_read,
+            before_rejected=before_rejected,
+            failures_in_a_row=_failures_in_a_row(run.job.plan, name, made.failed),
+        )
+        if found := breaker.judge(evidence):
+            said[name] = found
+    return said
+
+
+def _failures_in_a_row(plan: Plan, extract: str, failed: Mapping[int, str]) -> int:
+    of_extract = [item["file"] in failed for item in plan.included if item["extract"] == extract]
+    return max((len(list(row)) for bad, row in groupby(of_extract) if bad), default=0)
+
+
+def _refused(run: Run, objections: Mapping[str, list[str]]) -> str:
+    """Trip or ask the breakers of the job's extracts; why it must stop ("": it need not)."""
+    job = run.job
+    if job.dry_run or job.plan.options.get("past_breaker"):
+        return ""
+    if objections:
+        breaker.trip(job, objections)
+        told = " ".join(f"{extract}: {' '.join(found)}" for extract, found in objections.items())
+        return f"Stopped before publishing. Staging is unchanged. {told} Its circuit breaker is open now."
+    told = " ".join(breaker.admit(job, sorted({item["extract"] for item in job.plan.included})))
+    return f"Stopped before publishing. Staging is unchanged. {told}" if told else ""
 
 
 def _with_estimate(preview: dict[str, Any], records: int, seconds: float) -> dict[str, Any]:
@@ -75,7 +120,7 @@ def _with_estimate(preview: dict[str, Any], records: int, seconds: float) -> dic
 
 
 def _execute_reprocess(run: Run) -> dict[str, Any]:
-    return reprocess.execute(
+    outcome = reprocess.execute(
         run.connection,
         registry.current(),
         _work(run),
@@ -84,6 +129,8 @@ def _execute_reprocess(run: Run) -> dict[str, Any]:
         expected=_expected(run),
         progress=run.progress,
     )
+    breaker.passed(run.job)
+    return outcome
 
 
 def _preview_rollback(run: Run) -> Preview:

@@ -56,6 +56,9 @@ class ReprocessForm(forms.Form):
         help_text="Everybody who follows this job reads it. Name no patient.",
         error_messages={"required": "Say why: the reviewer and the trail need it."},
     )
+    past_breaker = forms.BooleanField(
+        label="Publish though the circuit breaker objects (somebody else must approve it)", required=False
+    )
     dry_run = forms.BooleanField(label="Dry run: show exactly what would change, and stop there", required=False)
 
     def __init__(self, data: Any = None, *, extracts: list[str], **more: Any) -> None:
@@ -65,7 +68,12 @@ class ReprocessForm(forms.Form):
     def options(self) -> Options:
         """What is asked for, as far as it is valid: for the selection shown while the form is being filled in."""
         data = getattr(self, "cleaned_data", {})
-        return Options(tuple(data.get("extracts", ())), data.get("source") or "files", data.get("which") or "all")
+        return Options(
+            extracts=tuple(data.get("extracts", ())),
+            source=data.get("source") or "files",
+            which=data.get("which") or "all",
+            past_breaker=bool(data.get("past_breaker")),
+        )
 
 
 class DiscoveryFilter(forms.Form):

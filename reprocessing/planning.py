@@ -30,6 +30,7 @@ class Options:
 
     `extracts`: of these extracts only (none: all). `source`: "files" or "raw". `since`, `until`: extracted by the
     source on these days or between them (in UTC). `files`: only these attempts, by load_run_file_id (None: all).
+    `past_breaker`: publish though the circuit breaker objects; that needs an approval.
     """
 
     extracts: tuple[str, ...] = ()
@@ -38,6 +39,7 @@ class Options:
     since: date | None = None
     until: date | None = None
     files: frozenset[int] | None = None
+    past_breaker: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -47,6 +49,7 @@ class Options:
             "since": self.since.isoformat() if self.since else None,
             "until": self.until.isoformat() if self.until else None,
             "files": sorted(self.files) if self.files is not None else None,
+            "past_breaker": self.past_breaker,
         }
 
 

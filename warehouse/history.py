@@ -44,3 +44,14 @@ def going(
         " GROUP BY r.load_run_id",
         [silent_for, list(load_runs)],
     ).fetchall()
+
+
+def judged_before(connection: psycopg.Connection, files: Sequence[int]) -> tuple[int | None, int | None]:
+    """How many records these attempts held and how many of them were refused; None where one was never loaded."""
+    return connection.execute(
+        "SELECT CASE WHEN bool_and(status = 'completed') THEN sum(rows_read)::integer END,"
+        " CASE WHEN bool_and(status = 'completed') THEN (SELECT count(DISTINCT (load_run_file_id, record_no))::integer"
+        " FROM restage.rejections WHERE load_run_file_id = ANY(%(files)s) AND severity = 'reject') END"
+        " FROM etl.load_run_files WHERE load_run_file_id = ANY(%(files)s)",
+        {"files": list(files)},
+    ).fetchone() or (None, None)

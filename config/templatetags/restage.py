@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 STATES = {
-    "ok": {"completed", "succeeded", "approved"},
-    "attention": {"awaiting approval", "pending", "completed with failures", "stuck", "previewed"},
-    "bad": {"failed", "rejected"},
+    "ok": {"closed", "completed", "succeeded", "approved"},
+    "attention": {"awaiting approval", "half open", "pending", "completed with failures", "stuck", "previewed"},
+    "bad": {"failed", "rejected", "open"},
     "progress": {"running", "processing", "previewing", "queued"},
 }
 

@@ -33,6 +33,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--to", dest="until", type=date.fromisoformat, metavar="D", help="extracted on this day or before"
         )
+        parser.add_argument(
+            "--past-breaker", action="store_true", help="publish though the circuit breaker objects; needs an approval"
+        )
         parser.add_argument("--dry-run", action="store_true", help="show exactly what would change, and stop there")
         parser.add_argument("--wait", action="store_true", help="stay until the job is over or waits for a person")
         parser.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
@@ -50,6 +53,7 @@ class Command(BaseCommand):
                 which=options["files"],
                 since=options["since"],
                 until=options["until"],
+                past_breaker=options["past_breaker"],
             )
             try:
                 job = requests.ask_reprocess(
