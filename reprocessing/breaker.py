@@ -45,31 +45,35 @@ def _rejected(found: Evidence) -> Iterable[str]:
     read, refused = found.counts.records + found.malformed, found.counts.rejected + found.malformed
     if refused < LEAST_RECORDS or refused / read <= MOST_REJECTED:
         return
-    told = f"{refused / read:.1%} of the records were rejected (limit {MOST_REJECTED:.0%})."
+    told = f"{_share(refused / read)} of the records were rejected (limit {_share(MOST_REJECTED)})."
     if found.before_read and found.before_rejected is not None:
         before = found.before_rejected / found.before_read
         if refused / read <= before:
             return
-        told += f" Of the attempts it would replace it was {before:.1%}."
+        told += f" Of the attempts it would replace it was {_share(before)}."
     yield told
 
 
 def _drifted(found: Evidence) -> Iterable[str]:
     before, now = found.before_read, found.counts.records + found.malformed
     if before and max(before, now) >= LEAST_RECORDS and abs(now - before) / before > MOST_DRIFT:
-        yield f"{now:,} records were read, and {before:,} by the attempts to be replaced (limit ± {MOST_DRIFT:.0%})."
+        yield f"{now:,} records were read, and {before:,} by the attempts to be replaced (limit ± {_share(MOST_DRIFT)})."
 
 
 def _removed(found: Evidence) -> Iterable[str]:
     gone = found.counts.deleted
     there = gone + found.counts.updated + found.counts.unchanged + found.counts.kept_newer
     if gone >= LEAST_RECORDS and gone / there > MOST_REMOVED:
-        yield f"{gone:,} of {there:,} rows would be removed ({gone / there:.1%}, limit {MOST_REMOVED:.0%})."
+        yield f"{gone:,} of {there:,} rows would be removed ({_share(gone / there)}, limit {_share(MOST_REMOVED)})."
 
 
 def _failing(found: Evidence) -> Iterable[str]:
     if found.failures_in_a_row > MOST_FAILURES:
         yield f"{found.failures_in_a_row:,} files in a row could not be read (limit {MOST_FAILURES})."
+
+
+def _share(part: float) -> str:
+    return f"{100 * part:.3g} %"
 
 
 def trip(job: Job, whys: Mapping[str, list[str]]) -> None:

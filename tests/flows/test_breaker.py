@@ -22,13 +22,13 @@ pytestmark = pytest.mark.django_db(databases="__all__")
     ("found", "told"),
     [
         (Evidence(Counts(records=200, rejected=10)), ""),
-        (Evidence(Counts(records=200, rejected=11)), "5.5% of the records were rejected (limit 5%)."),
+        (Evidence(Counts(records=200, rejected=11)), "5.5 % of the records were rejected (limit 5 %)."),
         (Evidence(Counts(records=9, rejected=9)), ""),
-        (Evidence(Counts(records=10), malformed=10), "50.0% of the records were rejected (limit 5%)."),
+        (Evidence(Counts(records=10), malformed=10), "50 % of the records were rejected (limit 5 %)."),
         (Evidence(Counts(records=100, rejected=10), before_read=100, before_rejected=10), ""),
         (
             Evidence(Counts(records=100, rejected=11), before_read=100, before_rejected=10),
-            "11.0% of the records were rejected (limit 5%). Of the attempts it would replace it was 10.0%.",
+            "11 % of the records were rejected (limit 5 %). Of the attempts it would replace it was 10 %.",
         ),
         (Evidence(Counts(records=50), before_read=100, before_rejected=0), ""),
         (Evidence(Counts(records=150), before_read=100, before_rejected=0), ""),
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db(databases="__all__")
         (Evidence(Counts(records=49), before_read=100), "49 records were read, and 100 by the attempts to be replaced"),
         (Evidence(Counts(records=151), before_read=100), "151 records were read, and 100 by the attempts"),
         (Evidence(Counts(deleted=20, unchanged=80)), ""),
-        (Evidence(Counts(deleted=21, unchanged=79)), "21 of 100 rows would be removed (21.0%, limit 20%)."),
+        (Evidence(Counts(deleted=21, unchanged=79)), "21 of 100 rows would be removed (21 %, limit 20 %)."),
         (Evidence(Counts(deleted=9)), ""),
         (Evidence(Counts(), failures_in_a_row=5), ""),
         (Evidence(Counts(), failures_in_a_row=6), "6 files in a row could not be read (limit 5)."),
@@ -80,7 +80,7 @@ def test_a_bad_preview_stops_its_job_and_shows_what_it_found(console, ask, spoil
     before = console.state()
     job = ask(spoilt)
     assert job.state == "failed"
-    assert job.error.startswith("Stopped before publishing. Staging is unchanged. Visits: 30.0% of the records")
+    assert job.error.startswith("Stopped before publishing. Staging is unchanged. Visits: 30 % of the records")
     assert job.plan.tables["visits"]["rejected"] == 12 and job.plan.digest
     assert console.state() == before
     found = Breaker.objects.get()
@@ -127,7 +127,7 @@ def test_a_dry_run_trips_nothing(console, ask, spoilt):
     job = ask(spoilt, dry_run=True)
     assert job.state == "previewed"
     (found,) = job.plan.preview["objections"]["Visits"][:1]
-    assert found == "30.0% of the records were rejected (limit 5%). Of the attempts it would replace it was 0.0%."
+    assert found == "30 % of the records were rejected (limit 5 %). Of the attempts it would replace it was 0 %."
     assert not Breaker.objects.exists()
 
 
@@ -170,7 +170,7 @@ def test_the_page_tells_why_and_a_reset_needs_a_right_and_a_reason(console, ask,
     clients = {name: Client() for name in ("viewer", "operator", "ops")}
     for name, client in clients.items():
         client.force_login(people[name])
-    assert "30.0% of the records were rejected" in clients["viewer"].get("/breakers/").content.decode()
+    assert "30 % of the records were rejected" in clients["viewer"].get("/breakers/").content.decode()
     path = f"/breakers/{found.pk}/reset/"
     assert clients["operator"].post(path, {"reason": "r"}).status_code == 403
     clients["ops"].post(path, {"reason": "  "})
