@@ -10,7 +10,7 @@ from config import databases
 from warehouse import registry
 from warehouse.declarations import DeclarationError
 
-OURS = frozenset({"warehouse", "reprocess", "rollback", "jobs", "worker", "ps", "demo"})
+OURS = frozenset({"warehouse", "reprocess", "rollback", "discover", "jobs", "worker", "ps", "demo"})
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def _rejected(found: Evidence) -> Iterable[str]:
 def _drifted(found: Evidence) -> Iterable[str]:
     before, now = found.before_read, found.counts.records + found.malformed
     if before and max(before, now) >= LEAST_RECORDS and abs(now - before) / before > MOST_DRIFT:
-        yield f"{now:,} records were read, and {before:,} by the attempts to be replaced (limit ± {_share(MOST_DRIFT)})."
+        yield f"{now:,} records were read, and {before:,} by the attempts to replace (limit ± {_share(MOST_DRIFT)})."
 
 
 def _removed(found: Evidence) -> Iterable[str]:

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db(databases="__all__")
         (Evidence(Counts(records=50), before_read=100, before_rejected=0), ""),
         (Evidence(Counts(records=150), before_read=100, before_rejected=0), ""),
         (Evidence(Counts(records=4), before_read=9, before_rejected=0), ""),
-        (Evidence(Counts(records=49), before_read=100), "49 records were read, and 100 by the attempts to be replaced"),
+        (Evidence(Counts(records=49), before_read=100), "49 records were read, and 100 by the attempts to replace"),
         (Evidence(Counts(records=151), before_read=100), "151 records were read, and 100 by the attempts"),
         (Evidence(Counts(deleted=20, unchanged=80)), ""),
         (Evidence(Counts(deleted=21, unchanged=79)), "21 of 100 rows would be removed (21 %, limit 20 %)."),
