@@ -14,7 +14,7 @@ CHANGED = 10
 
 
 def measure(ground: Ground) -> Iterator[Figure]:
-    extract, connection = ground.patients, ground.connection
+    extract, connection = ground.typed, ground.connection
     change = ready(ground, every=max(1, ground.rows // CHANGED))
     stg, built = names.staging(extract), SPACE.table(extract, "built")
     parts = {

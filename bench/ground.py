@@ -19,38 +19,39 @@ EXTRACTED = datetime(2026, 11, 1, 0, 30, tzinfo=UTC)
 
 
 class Ground:
-    """`patients` is the extract of 222 columns that the measurements use."""
+    """`wide` is the extract of 222 columns, `typed` one of 26; both are of patients."""
 
     def __init__(self, connection: psycopg.Connection, url: str, registry: Registry, folder: Path, rows: int) -> None:
         self.connection, self.url, self.registry, self.folder, self.rows = connection, url, registry, folder, rows
-        self.patients = registry["Patient"]
+        self.wide, self.typed = registry["Patient"], registry["Registration"]
 
     def count(self, query: str) -> int:
         (found,) = self.connection.execute(sql.SQL(query)).fetchone() or (0,)
         return int(found)
 
-    def deliver(self, name: str, *, rows: int | None = None, changed: int = 0, every: int = 1) -> Address:
+    def deliver(
+        self, extract: Extract, name: str, *, rows: int | None = None, changed: int = 0, every: int = 1
+    ) -> Address:
         """Write a file of `rows` patients; every `every`-th of them differs by `changed` from the others' file."""
-        path = self.folder / name
-        write_patients(path, self.patients, rows or self.rows, changed=changed, every=every)
+        write_patients(self.folder / name, extract, rows or self.rows, changed=changed, every=every)
         return Address(str(self.folder), name)
 
-    def attempt(self, address: Address, *, extracted: datetime = EXTRACTED) -> int:
+    def attempt(self, extract: Extract, address: Address) -> int:
         """A file of a run of its own, in processing."""
-        arrival = Arrival(address, "Patient", extracted, "1", "1", address.content())
+        arrival = Arrival(address, extract.name, EXTRACTED, "1", "1", address.content())
         run: UUID = runs.begin(self.connection, "bench")
         file = runs.add_file(self.connection, run, arrival)
         assert file is not None
         return file
 
-    def ingest(self, address: Address, file: int) -> ingest.Intake:
+    def ingest(self, extract: Extract, address: Address, file: int) -> ingest.Intake:
         """Read the file into raw as the attempt `file`."""
         with self.connection.transaction():
             return ingest.copy(
                 self.connection,
                 address,
-                self.patients,
-                into=names.raw(self.patients),
+                extract,
+                into=names.raw(extract),
                 load_run_file_id=file,
                 content=address.content(),
             )
@@ -102,7 +103,7 @@ def _template(extract: Extract) -> list[str]:
 @contextmanager
 def ground(server: str, folder: Path, rows: int) -> Iterator[Ground]:
     """An adopted warehouse in a database that lives as long as the block."""
-    registry, name = load([SHIPPED]), f"bench_{uuid4().hex[:8]}"
+    registry, name = load([SHIPPED, Path(__file__).parent / "extracts"]), f"bench_{uuid4().hex[:8]}"
     url = urlsplit(server)._replace(path=f"/{name}").geturl()
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -12,7 +12,7 @@ from warehouse.change import Change
 
 
 def measure(ground: Ground) -> Iterator[Figure]:
-    extract, connection = ground.patients, ground.connection
+    extract, connection = ground.typed, ground.connection
     stg, built, keys = names.staging(extract), SPACE.table(extract, "built"), SPACE.table(extract, "keys")
     for percent, time_limit, wal_limit in ((1, 0.45, 0.15), (100, 1.1, None)):
         connection.execute(sql.SQL("TRUNCATE {}, {}").format(names.raw(extract), stg))
@@ -52,17 +52,17 @@ def measure(ground: Ground) -> Iterator[Figure]:
 
 def ready(ground: Ground, *, every: int) -> Change:
     """Staging holds a file; a newer file that changes every so many-th of its rows is built."""
-    extract, connection = ground.patients, ground.connection
-    first = ground.deliver("first.csv")
-    file = ground.attempt(first)
-    ground.ingest(first, file)
+    extract, connection = ground.typed, ground.connection
+    first = ground.deliver(extract, "first.csv")
+    file = ground.attempt(extract, first)
+    ground.ingest(extract, first, file)
     connection.execute("UPDATE etl.load_run_files SET status = 'completed' WHERE load_run_file_id = %s", [file])
     change = Change(extract, arrive=(file,))
     build.build(connection, change, SPACE)
     publish.apply(connection, change, SPACE, diff.compute(connection, change, SPACE).counts)
-    second = ground.deliver("second.csv", changed=1, every=every)
-    newer = ground.attempt(second)
-    ground.ingest(second, newer)
+    second = ground.deliver(extract, "second.csv", changed=1, every=every)
+    newer = ground.attempt(extract, second)
+    ground.ingest(extract, second, newer)
     connection.execute("UPDATE etl.load_run_files SET superseded_at = now() WHERE load_run_file_id = %s", [file])
     connection.execute("UPDATE etl.load_run_files SET status = 'completed' WHERE load_run_file_id = %s", [newer])
     change = Change(extract, retire=(file,), arrive=(newer,))

@@ -15,10 +15,10 @@ PEAK_MB = 200
 
 
 def measure(ground: Ground) -> Iterator[Figure]:
-    extract, connection = ground.patients, ground.connection
-    address = ground.deliver("ingest.csv")
-    file = ground.attempt(address)
-    ground.ingest(address, file)
+    extract, connection = ground.wide, ground.connection
+    address = ground.deliver(extract, "ingest.csv")
+    file = ground.attempt(extract, address)
+    ground.ingest(extract, address, file)
     text = ground.folder / "ingest.txt"
     text.touch(mode=0o666)
     text.chmod(0o666)
@@ -29,7 +29,7 @@ def measure(ground: Ground) -> Iterator[Figure]:
 
     pair = alternate(
         connection,
-        lambda: ground.ingest(address, file),
+        lambda: ground.ingest(extract, address, file),
         lambda: connection.execute(sql.SQL("COPY {} FROM {}").format(names.raw(extract), sql.Literal(str(text)))),
         before_ours=empty,
         before_theirs=empty,
@@ -42,7 +42,7 @@ def measure(ground: Ground) -> Iterator[Figure]:
 
 def _peak_mb(ground: Ground, rows: int) -> float:
     """The peak memory of a process of its own that reads a file of so many rows."""
-    address = ground.deliver(f"memory{rows}.csv", rows=rows)
+    address = ground.deliver(ground.wide, f"memory{rows}.csv", rows=rows)
     told = json.dumps(
         {"url": ground.url, "folder": address.folder, "key": address.key, "file": ground.attempt(address)}
     )

@@ -14,11 +14,11 @@ SPACE = Workspace("bench")
 
 
 def measure(ground: Ground) -> Iterator[Figure]:
-    extract, connection = ground.patients, ground.connection
+    extract, connection = ground.typed, ground.connection
     connection.execute(sql.SQL("TRUNCATE {}, {}").format(names.raw(extract), names.staging(extract)))
-    address = ground.deliver("transform.csv")
-    file = ground.attempt(address)
-    ground.ingest(address, file)
+    address = ground.deliver(extract, "transform.csv")
+    file = ground.attempt(extract, address)
+    ground.ingest(extract, address, file)
     connection.execute("UPDATE etl.load_run_files SET status = 'completed'")
     connection.execute(sql.SQL("ANALYZE {}").format(names.raw(extract)))
     change = Change(extract, arrive=(file,))
@@ -26,8 +26,7 @@ def measure(ground: Ground) -> Iterator[Figure]:
     def ours() -> None:
         with connection.transaction():
             build.build(connection, change, SPACE)
-            found = diff.compute(connection, change, SPACE)
-            publish.apply(connection, change, SPACE, found.counts)
+            publish.apply(connection, change, SPACE, diff.classify(connection, change, SPACE))
             publish.note_rejections(connection, change, SPACE)
 
     def empty() -> None:

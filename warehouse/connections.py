@@ -21,7 +21,7 @@ def connect(url: str, *, purpose: str) -> Iterator[psycopg.Connection]:
             autocommit=True,
             connect_timeout=5,
             application_name=f"restage {purpose}"[:63],
-            options="-c timezone=UTC",
+            options="-c timezone=UTC -c work_mem=64MB -c jit=off",
         )
     except psycopg.OperationalError as error:
         raise UnreachableWarehouseError(

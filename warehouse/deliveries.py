@@ -162,7 +162,7 @@ def _load_file(
         runs.complete_file(connection, file_id, intake)
         locks.tables(connection, [extract], wait_ms=LOCK_WAIT_MS)
         build.build(connection, change, space)
-        counts = diff.compute(connection, change, space).counts
+        counts = diff.classify(connection, change, space)
         publish.apply(connection, change, space, counts)
         publish.note_rejections(connection, change, space)
         space.clear(connection, extract)

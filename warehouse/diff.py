@@ -60,6 +60,12 @@ class Diff:
 
 def compute(connection: psycopg.Connection, change: Change, space: Workspace) -> Diff:
     """Compare the build with staging as it is now; leaves the classified keys in `diff`."""
+    counts = classify(connection, change, space)
+    return Diff(counts, _checksum(connection, _parts(change, space)))
+
+
+def classify(connection: psycopg.Connection, change: Change, space: Workspace) -> Counts:
+    """compute() without the checksum, for what nobody has to recognise later."""
     extract = change.extract
     space.clear(connection, extract, "diff")
     parts = _parts(change, space)
@@ -75,7 +81,7 @@ def compute(connection: psycopg.Connection, change: Change, space: Workspace) ->
         ).format(**parts)
     )
     connection.execute(sql.SQL("ANALYZE {}").format(parts["diff"]))
-    return Diff(_counts(connection, change, parts), _checksum(connection, parts))
+    return _counts(connection, change, parts)
 
 
 def _parts(change: Change, space: Workspace) -> dict[str, sql.Composable]:
@@ -157,9 +163,10 @@ def _checksum(connection: psycopg.Connection, parts: dict[str, sql.Composable]) 
     """Sum of 64-bit hashes of (class, row before, row after), in hexadecimal; any order of rows gives the same."""
     (total,) = connection.execute(
         sql.SQL(
-            "SELECT coalesce(sum(hashtextextended(concat_ws(E'\\x1f', k.class, CASE WHEN s.load_run_file_id IS NOT NULL"
-            " THEN ROW({before})::text END, CASE WHEN b.load_run_file_id IS NOT NULL THEN ROW({after})::text END), 0)"
-            "::numeric), 0) FROM {diff} k LEFT JOIN {built} b ON {k_b} LEFT JOIN {stg} s ON {k_s}"
+            "SELECT coalesce(sum(hashtextextended(concat_ws('/', k.class,"
+            " CASE WHEN s.load_run_file_id IS NOT NULL THEN hash_record_extended(ROW({before}), 0) END,"
+            " CASE WHEN b.load_run_file_id IS NOT NULL THEN hash_record_extended(ROW({after}), 0) END), 0)::numeric),"
+            " 0) FROM {diff} k LEFT JOIN {built} b ON {k_b} LEFT JOIN {stg} s ON {k_s}"
             " WHERE k.class IN ('inserted', 'updated', 'deleted')"
         ).format(**parts)
     ).fetchone() or (0,)

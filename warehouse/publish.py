@@ -97,7 +97,7 @@ def note_rejections(
             " FROM {typed} b CROSS JOIN LATERAL unnest(b.problems) p"
             " JOIN (VALUES {rows}) c (number, column_name, reason, severity) ON c.number = p"
             " LEFT JOIN {raw} r ON r.load_run_file_id = b.load_run_file_id AND r.record_no = b.record_no"
-            " WHERE b.load_run_file_id = ANY({new})"
+            " WHERE b.load_run_file_id = ANY({new}) AND b.problems <> '{{}}'"
         ).format(
             owner=_owner(ids or {}),
             extract=sql.Literal(change.extract.name),
