@@ -43,9 +43,8 @@ def measure(ground: Ground) -> Iterator[Figure]:
 def _peak_mb(ground: Ground, rows: int) -> float:
     """The peak memory of a process of its own that reads a file of so many rows."""
     address = ground.deliver(ground.wide, f"memory{rows}.csv", rows=rows)
-    told = json.dumps(
-        {"url": ground.url, "folder": address.folder, "key": address.key, "file": ground.attempt(address)}
-    )
+    file = ground.attempt(ground.wide, address)
+    told = json.dumps({"url": ground.url, "folder": address.folder, "key": address.key, "file": file})
     done = subprocess.run([sys.executable, "-m", "bench.one_ingest", told], capture_output=True, check=True)
     (ground.folder / address.key).unlink()
     return float(done.stdout)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from warehouse import functions, schema
+from warehouse import functions, hashes, schema
 from warehouse.errors import TellableError
-from warehouse.registry import Registry
+from warehouse.registry import Extract, Registry
 
 OLDEST_SERVER = 150000
 
@@ -45,6 +45,7 @@ def missing(connection: psycopg.Connection, registry: Registry) -> list[Step]:
     for table in schema.data_tables(registry):
         steps += _table_steps(connection, table, found)
     steps += _index_steps(found)
+    steps += [step for extract in registry.extracts for step in _hash_steps(connection, extract, found)]
     for name, query in schema.views(registry).items():
         if tuple(name.split(".")) not in found.columns:
             steps.append(Step(f"view {name}", f"CREATE VIEW {name} AS {query.as_string(connection)}"))
@@ -74,7 +75,8 @@ class _Catalogue:
     indexes: frozenset[str]
     # (schema, table, unique, its columns): whole-table indexes over plain columns, whatever their names
     over: frozenset[tuple[str, str, bool, tuple[str, ...]]]
-    functions: dict[str, str]
+    # what was made with which definition: name → digest
+    applied: dict[str, str]
 
     @classmethod
     def read(cls, connection: psycopg.Connection) -> "_Catalogue":
@@ -121,7 +123,7 @@ def _digests(definitions: dict[str, str]) -> dict[str, str]:
 
 def _definitions(connection: psycopg.Connection, wanted: dict[str, str], found: _Catalogue) -> list[Step]:
     digests = _digests(wanted)
-    return [Step(f"function restage.{n}", ddl) for n, ddl in wanted.items() if found.functions.get(n) != digests[n]]
+    return [Step(f"function restage.{n}", ddl) for n, ddl in wanted.items() if found.applied.get(n) != digests[n]]
 
 
 def _table_steps(connection: psycopg.Connection, table: schema.Table, found: _Catalogue) -> list[Step]:
@@ -154,6 +156,18 @@ def _table_indexes(table: schema.Table, name: str, found: _Catalogue, *, fresh: 
 
 def _index(kind: str, name: str, on: str, fresh: bool) -> Step:
     return Step(f"index {name}", f"CREATE {kind}IF NOT EXISTS {name} {on}", alone=not fresh)
+
+
+def _hash_steps(connection: psycopg.Connection, extract: Extract, found: _Catalogue) -> list[Step]:
+    """The row hashes of a staging table, made anew where the declaration feeds it other columns than before."""
+    ddl = hashes.definition(extract).as_string(connection)
+    name, digest = hashes.name(extract), hashes.digest(ddl)
+    if found.applied.get(name) == digest and ("restage", name) in found.columns:
+        return []
+    noted = sql.SQL(
+        "INSERT INTO restage.applied VALUES ({}, {}) ON CONFLICT (name) DO UPDATE SET digest = excluded.digest"
+    ).format(sql.Literal(name), sql.Literal(digest))
+    return [Step(f"row hashes of stg.{extract.table}", ddl + noted.as_string(connection))]
 
 
 def _index_steps(found: _Catalogue) -> list[Step]:

@@ -6,7 +6,7 @@ import psycopg
 from psycopg import sql
 
 from warehouse import change as changes
-from warehouse import names, transform
+from warehouse import hashes, names, transform
 from warehouse.change import Change
 from warehouse.journal import Writer
 from warehouse.registry import Extract
@@ -66,10 +66,11 @@ def build(connection: psycopg.Connection, change: Change, space: Workspace) -> N
     candidates = changes.candidates(change, keys, files)
     _make(connection, typed, transform.typed_rows(extract, candidates), known=(*extract.natural_key, OWNER))
     winners = sql.SQL(
-        "SELECT DISTINCT ON ({key}) {key}, v.load_run_file_id, v.ctid AS place"
+        "SELECT DISTINCT ON ({key}) {key}, v.load_run_file_id, v.ctid AS place, {row_hash} AS row_hash"
         " FROM {typed} v JOIN {files} a USING (load_run_file_id) WHERE {valid} ORDER BY {key}, {precedence}"
     ).format(
         key=names.key(extract, of="v"),
+        row_hash=hashes.of_row(extract, "v"),
         typed=typed,
         files=files,
         valid=changes.valid(extract),

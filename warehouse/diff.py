@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from warehouse import change as changes
-from warehouse import names, transform
+from warehouse import hashes, names, transform
 from warehouse.build import Workspace
 from warehouse.change import Change
 from warehouse.registry import Extract
@@ -71,69 +71,78 @@ def classify(connection: psycopg.Connection, change: Change, space: Workspace) -
     parts = _parts(change, space)
     connection.execute(
         sql.SQL(
-            "CREATE UNLOGGED TABLE {diff} AS SELECT {key},"
-            " CASE WHEN b.load_run_file_id IS NULL THEN 'deleted' WHEN s.load_run_file_id IS NULL THEN 'inserted'"
-            " WHEN {differs} THEN 'updated'"
-            " WHEN b.load_run_file_id <> ALL({new}) AND o.accepted THEN 'kept_newer' ELSE 'unchanged' END AS class,"
-            " b.load_run_file_id IS NULL AND coalesce(o.refused, false) AS by_rejection"
-            " FROM {keys} k LEFT JOIN {built} b ON {k_b} LEFT JOIN {stg} s ON {k_s} LEFT JOIN ({own}) o ON {k_o}"
-            " WHERE b.load_run_file_id IS NOT NULL OR s.load_run_file_id IS NOT NULL"
+            "CREATE UNLOGGED TABLE {diff} AS SELECT {key}, h.row_hash AS before_hash, w.row_hash AS after_hash,"
+            " CASE WHEN w.row_hash IS NULL THEN 'deleted' WHEN h.row_hash IS NULL THEN 'inserted'"
+            " WHEN h.row_hash <> w.row_hash THEN 'updated' ELSE 'kept_newer' END AS class,"
+            " w.row_hash IS NULL AND coalesce(o.refused, false) AS by_rejection,"
+            " coalesce(o.accepted, false) AS accepted"
+            " FROM {keys} k LEFT JOIN {winners} w ON {k_w} LEFT JOIN {hashes} h ON {k_h} LEFT JOIN ({own}) o ON {k_o}"
+            " WHERE h.row_hash IS DISTINCT FROM w.row_hash OR o.accepted"
         ).format(**parts)
     )
     connection.execute(sql.SQL("ANALYZE {}").format(parts["diff"]))
-    return _counts(connection, change, parts)
+    return _counts(connection, parts)
 
 
 def _parts(change: Change, space: Workspace) -> dict[str, sql.Composable]:
+    """`own`: of the keys that the change's own attempts do not win, whether these had a valid or a refused record."""
     extract = change.extract
     own = sql.SQL(
         "SELECT {key}, bool_or({valid}) AS accepted, bool_or(NOT ({valid})) AS refused"
-        " FROM {typed} v WHERE v.load_run_file_id = ANY({new}) GROUP BY {key}"
+        " FROM {typed} v LEFT JOIN {winners} w ON {v_w} WHERE v.load_run_file_id = ANY({new})"
+        " AND (w.load_run_file_id = ANY({new})) IS NOT TRUE GROUP BY {key}"
     ).format(
         key=names.key(extract, of="v"),
         valid=changes.valid(extract),
         typed=space.table(extract, "typed"),
+        winners=space.table(extract, "winners"),
+        v_w=names.same_key(extract, "v", "w"),
         new=names.integers(change.new),
     )
     return {
         "diff": space.table(extract, "diff"),
         "keys": space.table(extract, "keys"),
+        "winners": space.table(extract, "winners"),
         "built": space.table(extract, "built"),
         "typed": space.table(extract, "typed"),
+        "hashes": hashes.table(extract),
         "stg": names.staging(extract),
         "key": names.key(extract, of="k"),
         "own_key": names.key(extract, of="v"),
         "own": own,
         "new": names.integers(change.new),
         "valid": changes.valid(extract),
-        "differs": _differs(extract),
-        "before": names.staged(extract, of="s"),
-        "after": names.staged(extract, of="b"),
         "k_b": names.same_key(extract, "k", "b"),
         "k_s": names.same_key(extract, "k", "s"),
+        "k_w": names.same_key(extract, "k", "w"),
+        "k_h": names.same_key(extract, "k", "h"),
         "k_o": names.same_key(extract, "k", "o"),
     }
 
 
-def _differs(extract: Extract) -> sql.Composed:
-    return sql.SQL("({}) IS DISTINCT FROM ({})").format(names.staged(extract, of="b"), names.staged(extract, of="s"))
-
-
-def _counts(connection: psycopg.Connection, change: Change, parts: dict[str, sql.Composable]) -> Counts:
+def _counts(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> Counts:
+    """Keys that stay as they are do not stand in `diff`: they are the winners that are left."""
     found: dict[str, int] = dict(
         connection.execute(sql.SQL("SELECT class, count(*) FROM {diff} GROUP BY class").format(**parts)).fetchall()
     )
-    by_rejection, records, rejected, accepted_keys = connection.execute(
+    by_rejection, accepted, winners, own_winners = connection.execute(
         sql.SQL(
-            "SELECT (SELECT count(*) FROM {diff} WHERE by_rejection), count(*), count(*) FILTER (WHERE NOT ({valid})),"
-            " count(DISTINCT ({own_key})) FILTER (WHERE {valid}) FROM {typed} v WHERE v.load_run_file_id = ANY({new})"
+            "SELECT (SELECT count(*) FROM {diff} WHERE by_rejection), (SELECT count(*) FROM {diff} WHERE accepted),"
+            " count(*), count(*) FILTER (WHERE load_run_file_id = ANY({new})) FROM {winners}"
         ).format(**parts)
     ).fetchone() or (0, 0, 0, 0)
+    records, rejected = connection.execute(
+        sql.SQL(
+            "SELECT count(*), count(*) FILTER (WHERE NOT ({valid})) FROM {typed} v"
+            " WHERE v.load_run_file_id = ANY({new})"
+        ).format(**parts)
+    ).fetchone() or (0, 0)
     return Counts(
         **found,
+        unchanged=winners - sum(found.get(name, 0) for name in ("inserted", "updated", "kept_newer")),
         rejected=rejected,
         deleted_by_rejection=by_rejection,
-        deduplicated=records - rejected - accepted_keys,
+        deduplicated=records - rejected - own_winners - accepted,
         records=records,
     )
 
@@ -163,11 +172,8 @@ def _checksum(connection: psycopg.Connection, parts: dict[str, sql.Composable]) 
     """Sum of 64-bit hashes of (class, row before, row after), in hexadecimal; any order of rows gives the same."""
     (total,) = connection.execute(
         sql.SQL(
-            "SELECT coalesce(sum(hashtextextended(concat_ws('/', k.class,"
-            " CASE WHEN s.load_run_file_id IS NOT NULL THEN hash_record_extended(ROW({before}), 0) END,"
-            " CASE WHEN b.load_run_file_id IS NOT NULL THEN hash_record_extended(ROW({after}), 0) END), 0)::numeric),"
-            " 0) FROM {diff} k LEFT JOIN {built} b ON {k_b} LEFT JOIN {stg} s ON {k_s}"
-            " WHERE k.class IN ('inserted', 'updated', 'deleted')"
+            "SELECT coalesce(sum(hashtextextended(concat_ws('/', class, before_hash, after_hash), 0)::numeric), 0)"
+            " FROM {diff} WHERE class <> 'kept_newer'"
         ).format(**parts)
     ).fetchone() or (0,)
     return f"{int(total) % (1 << 96):024x}"

@@ -9,6 +9,7 @@ from warehouse.change import Change
 from warehouse.diff import Counts
 from warehouse.errors import TellableError
 from warehouse.journal import Writer
+from warehouse.registry import Extract
 
 
 class CountMismatchError(TellableError):
@@ -43,7 +44,9 @@ def apply(
 ) -> None:
     """DELETE, UPDATE and INSERT as `diff` says. `ids`: the real attempt of each stand-in.
 
-    Raises CountMismatchError, after which the transaction must be rolled back.
+    Where more than half of the rows change, they are deleted and inserted: measured, that is quicker than updating
+    them. Not where staging has columns of its own, which would be lost. Raises CountMismatchError, after which the
+    transaction must be rolled back.
     """
     extract = change.extract
     owner = _owner(ids or {})
@@ -57,6 +60,10 @@ def apply(
         "values": names.staged(extract, of="b"),
         "owner": owner,
     }
+    rows = counts.updated + counts.unchanged + counts.kept_newer
+    if counts.updated * 2 > rows and not extract.staging_only:
+        _replace(connection, parts, counts, extract)
+        return
     deleted = connection.execute(
         sql.SQL("DELETE FROM {stg} s USING {diff} k WHERE k.class = 'deleted' AND {k_s}").format(**parts)
     ).rowcount
@@ -72,11 +79,28 @@ def apply(
             " FROM {diff} k JOIN {built} b ON {k_b} WHERE k.class = 'inserted'"
         ).format(**parts)
     ).rowcount
-    wrote, wanted = (inserted, updated, deleted), (counts.inserted, counts.updated, counts.deleted)
+    _refuse_other(extract, (inserted, updated, deleted), (counts.inserted, counts.updated, counts.deleted))
+
+
+def _replace(
+    connection: psycopg.Connection, parts: dict[str, sql.Composable], counts: Counts, extract: Extract
+) -> None:
+    deleted = connection.execute(
+        sql.SQL("DELETE FROM {stg} s USING {diff} k WHERE k.class IN ('deleted', 'updated') AND {k_s}").format(**parts)
+    ).rowcount
+    inserted = connection.execute(
+        sql.SQL(
+            "INSERT INTO {stg} ({columns}, load_run_file_id, load_ts) SELECT {values}, {owner}, now()"
+            " FROM {diff} k JOIN {built} b ON {k_b} WHERE k.class IN ('inserted', 'updated')"
+        ).format(**parts)
+    ).rowcount
+    wanted = (counts.inserted + counts.updated, counts.updated + counts.deleted)
+    _refuse_other(extract, (inserted, deleted), wanted)
+
+
+def _refuse_other(extract: Extract, wrote: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     if wrote != wanted:
-        raise CountMismatchError(
-            f"stg.{extract.table}: {wrote} rows were inserted, updated and deleted where {wanted} were due."
-        )
+        raise CountMismatchError(f"stg.{extract.table}: {wrote} rows were written and removed where {wanted} were due.")
 
 
 def note_rejections(

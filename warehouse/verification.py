@@ -6,22 +6,24 @@ import psycopg
 from psycopg import sql
 
 from warehouse import change as changes
-from warehouse import names
+from warehouse import hashes, names
 from warehouse.registry import Extract
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of one staging table. `keys` it holds; keys that are `missing`, `extra` or hold `different` values."""
+    """Of one staging table. `keys` it holds; keys that are `missing`, `extra` or hold `different` values; and rows
+    whose kept hash is `stale` or not there, or that a hash is kept of and which are not there."""
 
     keys: int
     missing: int
     extra: int
     different: int
+    stale: int
 
     @property
     def violations(self) -> int:
-        return self.missing + self.extra + self.different
+        return self.missing + self.extra + self.different + self.stale
 
 
 def verify(connection: psycopg.Connection, extract: Extract) -> Verdict:
@@ -31,13 +33,18 @@ def verify(connection: psycopg.Connection, extract: Extract) -> Verdict:
             "WITH w AS MATERIALIZED ({fold}) SELECT count(s.load_run_file_id),"
             " count(*) FILTER (WHERE s.load_run_file_id IS NULL), count(*) FILTER (WHERE w.load_run_file_id IS NULL),"
             " count(*) FILTER (WHERE s.load_run_file_id IS NOT NULL AND w.load_run_file_id IS NOT NULL"
-            " AND ({kept}) IS DISTINCT FROM ({due})) FROM w FULL JOIN {stg} s ON {same}"
+            " AND ({kept}) IS DISTINCT FROM ({due})),"
+            " (SELECT count(*) FROM {stg} s FULL JOIN {hashes} h ON {s_h} WHERE h.row_hash IS DISTINCT FROM {row_hash}"
+            " OR s.load_run_file_id IS NULL) FROM w FULL JOIN {stg} s ON {same}"
         ).format(
             fold=changes.whole_fold(extract),
             kept=names.staged(extract, of="s"),
             due=names.staged(extract, of="w"),
             stg=names.staging(extract),
             same=names.same_key(extract, "w", "s"),
+            hashes=hashes.table(extract),
+            s_h=names.same_key(extract, "s", "h"),
+            row_hash=hashes.of_row(extract, "s"),
         )
     ).fetchone()
     assert found is not None  # noqa: S101  an aggregate has a row

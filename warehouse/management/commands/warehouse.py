@@ -66,6 +66,7 @@ class Command(BaseCommand):
                     "missing": verdict.missing,
                     "extra": verdict.extra,
                     "different": verdict.different,
+                    "stale": verdict.stale,
                 }
                 for table, verdict in tables.items()
             },

@@ -1,0 +1,127 @@
+"""The kept hashes follow staging, whoever writes there; a hash that does not is told by verify."""
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.conftest import CALLS, VISITS
+from tests.house import House, row
+from warehouse import adoption, hashes, verification
+from warehouse.registry import SHIPPED, load
+
+WRITES = [
+    "INSERT INTO stg.visits (visit_id, fee, load_run_file_id) VALUES ('7', 1, 1), ('8', NULL, 1)",
+    "UPDATE stg.visits SET fee = fee + 1",
+    "UPDATE stg.visits SET note = 'é' WHERE visit_id = '1'",
+    "UPDATE stg.visits SET visit_id = visit_id || 'x'",
+    "UPDATE stg.visits SET visit_id = CASE visit_id WHEN '1' THEN '9' ELSE visit_id END, fee = 3",
+    "UPDATE stg.visits SET load_ts = now()",
+    "DELETE FROM stg.visits WHERE visit_id = '2'",
+    "DELETE FROM stg.visits",
+    "TRUNCATE stg.visits",
+    "INSERT INTO stg.visits (visit_id, fee, load_run_file_id) VALUES ('1', 5, 1)"
+    " ON CONFLICT (visit_id) DO UPDATE SET fee = excluded.fee",
+    "MERGE INTO stg.visits s USING (VALUES ('1', 6), ('9', 7)) n (id, fee) ON s.visit_id = n.id"
+    " WHEN MATCHED THEN UPDATE SET fee = n.fee WHEN NOT MATCHED THEN INSERT (visit_id, fee, load_run_file_id)"
+    " VALUES (n.id, n.fee, 1)",
+]
+
+
+def stale(house: House) -> int:
+    return verification.verify(house.connection, house.visits).stale
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_the_hashes_follow_every_way_to_write(house: House, write):
+    house.deliver("20260105", row("1"), row("2"), row("3", note="n"))
+    house.connection.execute(write)
+    assert stale(house) == 0
+
+
+def test_a_swap_of_keys_is_followed(house: House):
+    house.deliver("20260105", row("1", fee="1"), row("2", fee="2"))
+    with house.connection.transaction():
+        house.connection.execute("UPDATE stg.visits SET visit_id = 't' WHERE visit_id = '1'")
+        house.connection.execute("UPDATE stg.visits SET visit_id = '1' WHERE visit_id = '2'")
+        house.connection.execute("UPDATE stg.visits SET visit_id = '2' WHERE visit_id = 't'")
+    assert stale(house) == 0
+
+
+def test_a_write_that_is_rolled_back_leaves_no_hash(house: House):
+    house.deliver("20260105", row("1"))
+    with house.connection.transaction(force_rollback=True):
+        house.connection.execute("UPDATE stg.visits SET fee = 99")
+    assert stale(house) == 0
+
+
+def test_a_loader_that_may_write_staging_only_is_not_disturbed(house: House):
+    house.deliver("20260105", row("1"))
+    connection = house.connection
+    connection.execute("DO $$ BEGIN CREATE ROLE nightly_loader; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    connection.execute("GRANT USAGE ON SCHEMA stg TO nightly_loader")
+    connection.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON stg.visits TO nightly_loader")
+    with connection.transaction():
+        connection.execute("SET LOCAL ROLE nightly_loader")
+        connection.execute("UPDATE stg.visits SET fee = 77")
+        connection.execute("INSERT INTO stg.visits (visit_id, load_run_file_id) VALUES ('2', 1)")
+    assert stale(house) == 0
+    connection.execute("DROP OWNED BY nightly_loader")
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "DELETE FROM restage.hash_visits WHERE visit_id = '1'",
+        "UPDATE restage.hash_visits SET row_hash = row_hash + 1 WHERE visit_id = '1'",
+        "INSERT INTO restage.hash_visits VALUES ('nobody', 1)",
+    ],
+)
+def test_verify_tells_of_a_hash_that_does_not_fit(house: House, harm):
+    house.deliver("20260105", row("1"), row("2"))
+    house.connection.execute(harm)
+    assert stale(house) == 1
+
+
+def test_rows_that_were_there_before_are_hashed_at_adoption(house: House, extracts):
+    house.deliver("20260105", row("1"), row("2"))
+    house.connection.execute("DROP TABLE restage.hash_visits")
+    (step,) = adoption.missing(house.connection, extracts)
+    assert step.what == "row hashes of stg.visits"
+    adoption.apply(house.connection, extracts)
+    assert stale(house) == 0
+    assert adoption.missing(house.connection, extracts) == []
+    house.write("20260106", row("1", fee="12"))
+    house.load()
+    assert (stale(house), house.violations()) == (0, 0)
+
+
+def test_other_columns_make_other_hashes(house: House, extracts, tmp_path):
+    """A declaration that feeds one column more: what was kept says nothing any more."""
+    house.deliver("20260105", row("1"))
+    folder = tmp_path / "changed"
+    folder.mkdir()
+    for name, text in (("visits", VISITS), ("calls", CALLS)):
+        changed_text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("reviewed_by"))
+        (folder / f"{name}.toml").write_text(
+            changed_text.replace("[staging_only]\n", "").replace("fee =", 'code = "text"\nfee =')
+        )
+    changed = load([SHIPPED, folder])
+    steps = [step.what for step in adoption.apply(house.connection, changed)]
+    assert "row hashes of stg.visits" in steps
+    found = house.connection.execute(
+        sql.SQL(
+            "SELECT count(*) FROM stg.visits s JOIN restage.hash_visits h USING (visit_id) WHERE h.row_hash = {}"
+        ).format(hashes.of_row(changed["Visits"], "s"))
+    ).fetchone()
+    assert found == (1,)
+
+
+def test_apply_is_refused_whole_where_a_hash_cannot_be_made(house: House, extracts):
+    house.deliver("20260105", row("1"))
+    house.connection.execute("DROP TABLE restage.hash_visits")
+    house.connection.execute("CREATE VIEW restage.hash_visits AS SELECT 1 AS x")
+    house.connection.execute("DELETE FROM restage.applied WHERE name = 'hash_visits'")
+    with pytest.raises(psycopg.errors.WrongObjectType):
+        adoption.apply(house.connection, extracts)
+    noted = house.connection.execute("SELECT count(*) FROM restage.applied WHERE name = 'hash_visits'").fetchone()
+    assert noted == (0,)
