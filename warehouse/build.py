@@ -12,7 +12,7 @@ from warehouse.journal import Writer
 from warehouse.registry import Extract
 
 OWNER = "load_run_file_id"
-PARTS = ("raw", "files", "keys", "built", "winners", "typed", "diff")
+PARTS = ("raw", "files", "keys", "built", "winners", "marks", "typed", "diff")
 
 
 @dataclass(frozen=True)
@@ -52,31 +52,26 @@ def make_raw(connection: psycopg.Connection, extract: Extract, space: Workspace)
 
 
 def build(connection: psycopg.Connection, change: Change, space: Workspace) -> None:
-    """Make `files`, `keys`, `typed`, `winners` and `built` of the workspace.
+    """Make `files`, `keys`, `typed`, `marks`, `winners` and `built` of the workspace.
 
-    `winners` names the row of `typed` that wins each key, so that no wide row is sorted or copied; the view `built`
+    `marks` is `typed` without its wide columns; `winners` names the row of `typed` that wins each key; the view `built`
     holds at most one row a touched key: the winner of the fold, with `load_run_file_id` of its attempt. A key
     that is in `keys` and not in `built` has no valid record left.
     """
     extract = change.extract
-    space.clear(connection, extract, "built", "winners", "files", "keys", "typed", "diff")
+    space.clear(connection, extract, "built", "winners", "marks", "files", "keys", "typed", "diff")
     files, keys, typed = (space.table(extract, part) for part in ("files", "keys", "typed"))
     _make(connection, files, changes.attempts(change))
     _make(connection, keys, changes.touched_keys(change))
     candidates = changes.candidates(change, keys, files)
     _make(connection, typed, transform.typed_rows(extract, candidates), known=(*extract.natural_key, OWNER))
-    winners = sql.SQL(
-        "SELECT DISTINCT ON ({key}) {key}, v.load_run_file_id, v.ctid AS place, {row_hash} AS row_hash"
-        " FROM {typed} v JOIN {files} a USING (load_run_file_id) WHERE {valid} ORDER BY {key}, {precedence}"
-    ).format(
-        key=names.key(extract, of="v"),
-        row_hash=hashes.of_row(extract, "v"),
-        typed=typed,
-        files=files,
-        valid=changes.valid(extract),
-        precedence=changes.precedence(extract),
-    )
-    _make(connection, space.table(extract, "winners"), winners, known=(*extract.natural_key, OWNER))
+    marks, winners = space.table(extract, "marks"), space.table(extract, "winners")
+    _make(connection, marks, _marks(extract, typed), known=(*extract.natural_key, OWNER))
+    best = sql.SQL(
+        "SELECT DISTINCT ON ({key}) {key}, v.load_run_file_id, v.place, v.row_hash"
+        " FROM {marks} v JOIN {files} a USING (load_run_file_id) WHERE v.valid ORDER BY {key}, {precedence}"
+    ).format(key=names.key(extract, of="v"), marks=marks, files=files, precedence=changes.precedence(extract))
+    _make(connection, winners, best, known=(*extract.natural_key, OWNER))
     connection.execute(
         sql.SQL(
             "CREATE VIEW {built} AS SELECT {key}, {rest}, w.load_run_file_id"
@@ -85,9 +80,24 @@ def build(connection: psycopg.Connection, change: Change, space: Workspace) -> N
             built=space.table(extract, "built"),
             key=names.key(extract, of="w"),
             rest=names.columns([c.name for c in extract.staged if c.name not in extract.natural_key], of="v"),
-            winners=space.table(extract, "winners"),
+            winners=winners,
             typed=typed,
         )
+    )
+
+
+def _marks(extract: Extract, typed: sql.Identifier) -> sql.Composed:
+    """SELECT of what decides over a typed row, and where it lies: the wide rows are then read no more than needed."""
+    updated = extract.record_updated_at
+    columns = [*extract.natural_key, *([updated] if updated and updated not in extract.natural_key else [])]
+    return sql.SQL(
+        "SELECT {columns}, v.load_run_file_id, v.record_no, v.ctid AS place, {valid} AS valid,"
+        " CASE WHEN {valid} THEN {row_hash} END AS row_hash FROM {typed} v"
+    ).format(
+        columns=names.columns(columns, of="v"),
+        valid=changes.valid(extract),
+        row_hash=hashes.of_row(extract, "v"),
+        typed=typed,
     )
 
 

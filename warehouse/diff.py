@@ -88,13 +88,12 @@ def _parts(change: Change, space: Workspace) -> dict[str, sql.Composable]:
     """`own`: of the keys that the change's own attempts do not win, whether these had a valid or a refused record."""
     extract = change.extract
     own = sql.SQL(
-        "SELECT {key}, bool_or({valid}) AS accepted, bool_or(NOT ({valid})) AS refused"
-        " FROM {typed} v LEFT JOIN {winners} w ON {v_w} WHERE v.load_run_file_id = ANY({new})"
+        "SELECT {key}, bool_or(v.valid) AS accepted, bool_or(NOT v.valid) AS refused"
+        " FROM {marks} v LEFT JOIN {winners} w ON {v_w} WHERE v.load_run_file_id = ANY({new})"
         " AND (w.load_run_file_id = ANY({new})) IS NOT TRUE GROUP BY {key}"
     ).format(
         key=names.key(extract, of="v"),
-        valid=changes.valid(extract),
-        typed=space.table(extract, "typed"),
+        marks=space.table(extract, "marks"),
         winners=space.table(extract, "winners"),
         v_w=names.same_key(extract, "v", "w"),
         new=names.integers(change.new),
@@ -104,14 +103,13 @@ def _parts(change: Change, space: Workspace) -> dict[str, sql.Composable]:
         "keys": space.table(extract, "keys"),
         "winners": space.table(extract, "winners"),
         "built": space.table(extract, "built"),
-        "typed": space.table(extract, "typed"),
+        "marks": space.table(extract, "marks"),
         "hashes": hashes.table(extract),
         "stg": names.staging(extract),
         "key": names.key(extract, of="k"),
         "own_key": names.key(extract, of="v"),
         "own": own,
         "new": names.integers(change.new),
-        "valid": changes.valid(extract),
         "k_b": names.same_key(extract, "k", "b"),
         "k_s": names.same_key(extract, "k", "s"),
         "k_w": names.same_key(extract, "k", "w"),
@@ -133,8 +131,7 @@ def _counts(connection: psycopg.Connection, parts: dict[str, sql.Composable]) ->
     ).fetchone() or (0, 0, 0, 0)
     records, rejected = connection.execute(
         sql.SQL(
-            "SELECT count(*), count(*) FILTER (WHERE NOT ({valid})) FROM {typed} v"
-            " WHERE v.load_run_file_id = ANY({new})"
+            "SELECT count(*), count(*) FILTER (WHERE NOT v.valid) FROM {marks} v WHERE v.load_run_file_id = ANY({new})"
         ).format(**parts)
     ).fetchone() or (0, 0)
     return Counts(
@@ -152,9 +149,9 @@ def of_attempts(connection: psycopg.Connection, change: Change, space: Workspace
     found = connection.execute(
         sql.SQL(
             "SELECT load_run_file_id, count(*), count(*) FILTER (WHERE NOT valid),"
-            " count(*) FILTER (WHERE valid AND place > 1) FROM (SELECT v.load_run_file_id, {valid} AS valid,"
-            " row_number() OVER (PARTITION BY {own_key}, {valid} ORDER BY {precedence}) AS place"
-            " FROM {typed} v JOIN {files} a USING (load_run_file_id) WHERE v.load_run_file_id = ANY({new})) r"
+            " count(*) FILTER (WHERE valid AND place > 1) FROM (SELECT v.load_run_file_id, v.valid,"
+            " row_number() OVER (PARTITION BY {own_key}, v.valid ORDER BY {precedence}) AS place"
+            " FROM {marks} v JOIN {files} a USING (load_run_file_id) WHERE v.load_run_file_id = ANY({new})) r"
             " GROUP BY load_run_file_id"
         ).format(
             **_parts(change, space),

@@ -1,11 +1,15 @@
 """A hash of every staging row, kept beside staging: a diff compares these and never reads the wide rows that stay.
 
-Kept by statement triggers on the staging table, so it is right whoever writes there. 64 bits: that a changed row is
+Kept by statement triggers on the staging table, so it is right whoever writes there; publish.py, which knows the new
+hashes already, tells the triggers so and writes them itself. 64 bits: that a changed row is
 taken for unchanged has a chance of 1 in 2^64 for each row compared; `warehouse verify` compares the values themselves.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import psycopg
 from psycopg import sql
 
 from warehouse import names
@@ -48,6 +52,26 @@ def definition(extract: Extract) -> sql.Composed:
     )
 
 
+@contextmanager
+def followed(connection: psycopg.Connection, extract: Extract, diff: sql.Identifier) -> Iterator[None]:
+    """Inside a transaction: the block writes staging as `diff` says, and the hashes follow from `diff` at its end."""
+    connection.execute("SELECT set_config('restage.hashes', 'followed', true)")
+    yield
+    connection.execute("SELECT set_config('restage.hashes', '', true)")
+    parts = {
+        "hashes": table(extract),
+        "diff": diff,
+        "key": names.key(extract),
+        "same": names.same_key(extract, "h", "k"),
+    }
+    for statement in (
+        "DELETE FROM {hashes} h USING {diff} k WHERE k.class = 'deleted' AND {same}",
+        "UPDATE {hashes} h SET row_hash = k.after_hash FROM {diff} k WHERE k.class = 'updated' AND {same}",
+        "INSERT INTO {hashes} ({key}, row_hash) SELECT {key}, after_hash FROM {diff} WHERE class = 'inserted'",
+    ):
+        connection.execute(sql.SQL(statement).format(**parts))
+
+
 _DEFINITION = """
 LOCK TABLE {stg} IN SHARE ROW EXCLUSIVE MODE;
 DROP TABLE IF EXISTS {hashes};
@@ -55,6 +79,9 @@ CREATE TABLE {hashes} AS SELECT {key_s}, {hash_s} AS row_hash FROM {stg} s;
 ALTER TABLE {hashes} ADD PRIMARY KEY ({key});
 CREATE OR REPLACE FUNCTION {keep}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $keep$ DECLARE kept bigint; BEGIN
+    IF current_setting('restage.hashes', true) = 'followed' THEN
+        RETURN NULL;
+    END IF;
     IF TG_OP = 'TRUNCATE' THEN
         TRUNCATE {hashes};
         RETURN NULL;

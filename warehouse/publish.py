@@ -3,7 +3,7 @@
 import psycopg
 from psycopg import sql
 
-from warehouse import names, transform
+from warehouse import hashes, names, transform
 from warehouse.build import Workspace
 from warehouse.change import Change
 from warehouse.diff import Counts
@@ -61,9 +61,12 @@ def apply(
         "owner": owner,
     }
     rows = counts.updated + counts.unchanged + counts.kept_newer
-    if counts.updated * 2 > rows and not extract.staging_only:
-        _replace(connection, parts, counts, extract)
-        return
+    way = _replace if counts.updated * 2 > rows and not extract.staging_only else _merge
+    with hashes.followed(connection, extract, space.table(extract, "diff")):
+        way(connection, extract, parts, counts)
+
+
+def _merge(connection: psycopg.Connection, extract: Extract, parts: dict[str, sql.Composable], counts: Counts) -> None:
     deleted = connection.execute(
         sql.SQL("DELETE FROM {stg} s USING {diff} k WHERE k.class = 'deleted' AND {k_s}").format(**parts)
     ).rowcount
@@ -83,7 +86,7 @@ def apply(
 
 
 def _replace(
-    connection: psycopg.Connection, parts: dict[str, sql.Composable], counts: Counts, extract: Extract
+    connection: psycopg.Connection, extract: Extract, parts: dict[str, sql.Composable], counts: Counts
 ) -> None:
     deleted = connection.execute(
         sql.SQL("DELETE FROM {stg} s USING {diff} k WHERE k.class IN ('deleted', 'updated') AND {k_s}").format(**parts)
