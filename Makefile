@@ -1,5 +1,5 @@
 # Needs python3 >= 3.11 and make; each target sets up what it needs, again only when the lock changed.
-.PHONY: demo test check unit oldest browser lock clean
+.PHONY: demo test check unit oldest browser bench faults lock clean
 PYTHON ?= python3
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 RUN = .venv/bin/python
@@ -29,6 +29,14 @@ oldest: .venv/ready
 # A pytest of its own: a running browser driver and Django's guard against event loops do not go together.
 browser: .venv/ready
 	DJANGO_ALLOW_ASYNC_UNSAFE=true $(RUN) -m pytest -q -m browser
+
+# Long: each figure against a baseline of the same run, into bench/results/bench.json.
+bench: .venv/ready
+	$(RUN) -m bench
+
+# Long: every round trip of every operation killed and cut, into bench/results/faults.json.
+faults: .venv/ready
+	$(RUN) -m bench.faults
 
 lock: .venv/ready
 	$(RUN) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

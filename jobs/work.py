@@ -69,10 +69,8 @@ def _preview(job: Job, claim: Claim) -> None:
 
 
 def _execute(job: Job, claim: Claim) -> None:
-    if job.state == Job.State.RUNNING and (outcome := kinds.of(job).published(claim.connection, job.pk)) is not None:
-        _succeed(job, outcome)  # a former worker died between its commit and this note
-        return
-    check_permit(job)
+    if kinds.of(job).published(claim.connection, job.pk) is None:  # else a worker died between its commit and its note
+        check_permit(job)
     if job.state == Job.State.QUEUED:
         move(job, Job.State.RUNNING, among=[Job.State.QUEUED], actor=None, where=claim.mine, started_at=timezone.now())
     _succeed(job, kinds.of(job).execute(claim))

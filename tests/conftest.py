@@ -18,30 +18,9 @@ from psycopg import sql
 
 from access import rights
 from config import databases
-from tests.house import House
+from tests.house import VISITS, House
 from tests.stack import MANAGE, Stack
 from warehouse import adoption, registry
-
-VISITS = """# Visits.
-extract = "Visits"
-table = "visits"
-natural_key = ["visit_id"]
-depends_on = []
-format = "csv"
-record_updated_at = "updated_at"
-file_name = '(?P<per_org_id>[^_]+)_visits_(?P<extracted>\\d{8})\\.csv'
-extracted_format = "%Y%m%d"
-
-[columns]
-visit_id = "text"
-seen_on = "date"
-fee = "numeric(10,2)"
-note = "text"
-updated_at = "timestamp"
-
-[staging_only]
-reviewed_by = "text"
-"""
 
 CALLS = VISITS.replace("# Visits.", "# Calls.").replace("Visits", "Calls").replace("visit", "call")
 

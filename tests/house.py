@@ -11,6 +11,27 @@ from warehouse.journal import Writer
 from warehouse.registry import Registry
 from warehouse.reprocess import Prepared, Work
 
+VISITS = """# Visits.
+extract = "Visits"
+table = "visits"
+natural_key = ["visit_id"]
+depends_on = []
+format = "csv"
+record_updated_at = "updated_at"
+file_name = '(?P<per_org_id>[^_]+)_visits_(?P<extracted>\\d{8})\\.csv'
+extracted_format = "%Y%m%d"
+
+[columns]
+visit_id = "text"
+seen_on = "date"
+fee = "numeric(10,2)"
+note = "text"
+updated_at = "timestamp"
+
+[staging_only]
+reviewed_by = "text"
+"""
+
 HEADER = "visit_id,seen_on,fee,note,updated_at"
 Row = tuple[str, ...]
 
@@ -65,8 +86,9 @@ class House:
         )
         return writer.job_id, outcome
 
-    def roll_back(self, job: UUID) -> dict[str, Any]:
-        return rollback.execute(self.connection, self.registry, job, Writer(uuid4(), 1, "operator"), expected=None)
+    def roll_back(self, job: UUID, *, by: UUID | None = None, epoch: int = 1) -> dict[str, Any]:
+        writer = Writer(by or uuid4(), epoch, "operator")
+        return rollback.execute(self.connection, self.registry, job, writer, expected=None)
 
     def staged(self) -> dict[str, tuple[str, str | None]]:
         """visit → (fee, note)."""

@@ -160,10 +160,10 @@ def execute(
     changed.
     """
     journal.raise_fence(connection, writer)
+    build.sweep(connection, writer)  # also where it is done: its worker may have died before it cleared up
     if outcome := journal.done(connection, writer.job_id, PUBLISH):
         return outcome
     space = Workspace(writer.tag)
-    build.sweep(connection, writer)
     try:
         prepared = prepare(connection, registry, work, space, progress)
         if prepared.failed:

@@ -86,6 +86,7 @@ def execute(
     Raises CannotRollBackError, ChangedSincePreviewError, ReplacedMeanwhileError, BusyError, LostFenceError.
     """
     journal.raise_fence(connection, writer)
+    build.sweep(connection, writer)
     if outcome := journal.done(connection, writer.job_id, ROLLBACK):
         return outcome
     space = Workspace(writer.tag)

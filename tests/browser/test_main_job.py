@@ -53,6 +53,10 @@ def test_plan_approve_run_and_roll_back(stack: Stack, served: str, browser: Brow
     operator = Person(browser.new_context(), served, "operator")
     page = operator.page
     looked_at(page)
+    for elsewhere in ("/discovery/", "/breakers/"):
+        page.goto(served + elsewhere)
+        looked_at(page)
+    page.goto(served + "/runs/")
     page.get_by_role("link", name=re.compile(str(run)[:8])).click()
     looked_at(page)
     page.get_by_role("link", name="Reprocess this run").click()

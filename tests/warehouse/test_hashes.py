@@ -4,8 +4,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.conftest import CALLS, VISITS
-from tests.house import House, row
+from tests.conftest import CALLS
+from tests.house import VISITS, House, row
 from warehouse import adoption, hashes, verification
 from warehouse.registry import SHIPPED, load
 
