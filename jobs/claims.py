@@ -3,12 +3,14 @@
 import os
 import socket
 import threading
+import time
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg
+from django.db import DatabaseError
 from django.db import connection as console
 from django.db.models import F, Q
 from django.utils import timezone
@@ -62,11 +64,32 @@ def _give_up(job: Job) -> None:
         end(job, Job.State.FAILED, among=Job.WORKABLE, error=told)
 
 
-class Claim:
-    """A claimed job being worked on: keeps the lease while the block runs, and hears of a cancel."""
+def hold(job: Job) -> None:
+    """Read the job's state anew. Raises Lost where this claim does not have it any more, or its step is done."""
+    mine = Job.objects.filter(pk=job.pk, epoch=job.epoch, state__in=Job.WORKABLE, lease_until__isnull=False)
+    state = mine.values_list("state", flat=True).first()
+    if state is None:
+        raise Lost("Another worker has this job now.")
+    job.state = state
 
-    def __init__(self, job: Job, connection: psycopg.Connection) -> None:
-        self.job, self.connection, self.epoch = job, connection, job.epoch
+
+def put_down(job: Job) -> None:
+    """Leave the job to a later worker, as nothing is wrong with it: the attempt does not count."""
+    Job.objects.filter(pk=job.pk, epoch=job.epoch, state__in=Job.WORKABLE).update(
+        lease_until=None, attempts=F("attempts") - 1, worker=""
+    )
+
+
+class Claim:
+    """A claimed job being worked on: keeps the lease while the block runs, and hears of a cancel.
+
+    `connection` is the one that is used now: after a lost one the work goes on with another.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.epoch = job, job.epoch
+        self._connection: psycopg.Connection | None = None
+        self._leased_until = time.monotonic() + LEASE.total_seconds()
         self._stop, self._cancelled, self._lost = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._told: tuple[str, int] = ("", 0)
@@ -81,16 +104,37 @@ class Claim:
         self._thread.join()
 
     @property
+    def connection(self) -> psycopg.Connection:
+        assert self._connection is not None  # noqa: S101  work begins with use()
+        return self._connection
+
+    def use(self, connection: psycopg.Connection) -> None:
+        """Work with this connection from now on."""
+        self._connection = connection
+
+    @property
     def mine(self) -> dict[str, Any]:
         """The condition under which this claim may still write the job."""
         return {"epoch": self.epoch}
 
-    def progress(self, what: str, records: int) -> None:
-        """Say how far it is, once a second at most. Raises Cancelled, Lost."""
+    def check(self) -> None:
+        """Raises Cancelled, Lost."""
         if self._cancelled.is_set():
             raise Cancelled("Cancelled. What it had not published was undone; staging is unchanged.")
         if self._lost.is_set():
             raise Lost("Another worker has this job now.")
+
+    def wait(self, seconds: float) -> None:
+        """Wait, unless there is a reason to stop. Raises Cancelled, Lost."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.check()
+            time.sleep(min(left, 0.2))
+        self.check()
+
+    def progress(self, what: str, records: int) -> None:
+        """Say how far it is, once a second at most. Raises Cancelled, Lost."""
+        self.check()
         now = timezone.now()
         if self._told[0] == what and self._told_at and now - self._told_at < timedelta(seconds=1):
             return
@@ -101,16 +145,32 @@ class Claim:
         """Renew the lease; stop the warehouse's statement when the job is cancelled or lost."""
         try:
             while not self._stop.wait(BEAT_SECONDS):
-                held = Job.objects.filter(lease_until__isnull=False)  # a lease that was given up is not taken back
-                mine = held.filter(pk=self.job.pk, epoch=self.epoch, state__in=Job.WORKABLE)
-                if not mine.update(lease_until=timezone.now() + LEASE):
+                with suppress(DatabaseError):  # the console is away: the lease that is left still holds
+                    self._renew()
+                if time.monotonic() > self._leased_until:
                     self._lost.set()
-                elif mine.filter(cancel_asked=True).exists():
-                    self._cancelled.set()
                 if self._lost.is_set() or self._cancelled.is_set():
-                    self.connection.cancel_safe(timeout=5)
+                    self._stop_statement()
         finally:
             console.close()
+
+    def _stop_statement(self) -> None:
+        if self._connection is not None:
+            with suppress(psycopg.Error):  # it is lost itself
+                self._connection.cancel_safe(timeout=5)
+
+    def _renew(self) -> None:
+        try:
+            held = Job.objects.filter(lease_until__isnull=False)  # a lease that was given up is not taken back
+            mine = held.filter(pk=self.job.pk, epoch=self.epoch, state__in=Job.WORKABLE)
+            if not mine.update(lease_until=timezone.now() + LEASE):
+                self._lost.set()
+            elif mine.filter(cancel_asked=True).exists():
+                self._cancelled.set()
+            self._leased_until = time.monotonic() + LEASE.total_seconds()
+        except DatabaseError:
+            console.close()
+            raise
 
     @property
     def cancelled(self) -> bool:

@@ -15,7 +15,10 @@ class Run(Protocol):
 
     job: Job
     epoch: int
-    connection: psycopg.Connection
+
+    @property
+    def connection(self) -> psycopg.Connection:
+        """The warehouse. After a lost connection the kind is called again, with another one."""
 
     def progress(self, what: str, records: int) -> None:
         """Say how far it is. Raises Cancelled when somebody has asked for that."""

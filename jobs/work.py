@@ -1,11 +1,13 @@
 """What a worker does with a job: claim it, preview or execute it, note the outcome."""
 
+import random
 from contextlib import suppress
 from uuid import UUID
 
 import psycopg
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
+from django.db import connection as console
 from django.utils import timezone
 
 from audit.transitions import StateChangedError, move
@@ -14,9 +16,14 @@ from jobs.claims import Cancelled, Claim, Lost
 from jobs.ending import end
 from jobs.models import Job
 from jobs.submission import after_preview, check_permit
-from warehouse.connections import connect
-from warehouse.errors import TellableError, reason_of
-from warehouse.journal import LostFenceError
+from warehouse.connections import MOST_STATEMENT_MINUTES, connect
+from warehouse.errors import PassingError, TellableError, passing, reason_of
+from warehouse.journal import LostFenceError, session_purpose
+from warehouse.locks import BusyError
+
+WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before each further try, shortened by chance
+AWAY = (OperationalError, InterfaceError)  # of the console's database
+CONTENDED = ("40001", "40P01")  # serialization failure, deadlock: no outage, so no reason to wait for ever
 
 
 def run(job_id: UUID) -> None:
@@ -26,36 +33,56 @@ def run(job_id: UUID) -> None:
         return
     with suppress(Lost, LostFenceError, StateChangedError):  # whoever has the job now says what becomes of it
         try:
-            with (
-                connect(settings.WAREHOUSE_URL, purpose=f"job {job.pk}") as connection,
-                Claim(job, connection) as claim,
-            ):
-                _work(job, claim)
-        except (Lost, LostFenceError, StateChangedError):
+            with Claim(job) as claim:
+                _persist(job, claim)
+        except (Lost, LostFenceError, StateChangedError, *AWAY):
             raise
+        except Cancelled as error:
+            _end(job, Job.State.CANCELLED, str(error))
+        except (psycopg.Error, OSError) as error:
+            _settle(job, error)
         except TellableError as error:
-            _fail(job, str(error))
+            _end(job, Job.State.FAILED, str(error))
         except Exception as error:
-            _fail(job, f"{reason_of(error)} This is a defect of Restage. Staging is as it was before the job.")
+            told = f"{reason_of(error)} This is a defect of Restage. Staging is as it was before the job."
+            _end(job, Job.State.FAILED, told)
             raise
+
+
+def _persist(job: Job, claim: Claim) -> None:
+    """Work; after a deadlock, a lost connection and the like as a whole again: the journal knows what is done.
+
+    A database that stays away is no fault of the job: it is put down for a later worker.
+    """
+    for wait in (*WAITS, None):
+        try:
+            with connect(settings.WAREHOUSE_URL, purpose=session_purpose(job.pk)) as connection:
+                claim.use(connection)
+                return _work(job, claim)
+        except (psycopg.Error, PassingError, *AWAY) as error:
+            if not (isinstance(error, AWAY) or passing(error)):
+                raise
+            if isinstance(error, AWAY):
+                console.close()
+            if wait is not None:
+                claim.wait(wait * random.uniform(0.5, 1.0))  # noqa: S311  spreads workers, keeps no secret
+            elif isinstance(error, BusyError) or getattr(error, "sqlstate", None) in CONTENDED:
+                raise
+            else:
+                claims.put_down(job)
 
 
 def _work(job: Job, claim: Claim) -> None:
     try:
+        claims.hold(job)
         if job.state == Job.State.PREVIEWING:
             _preview(job, claim)
         else:
             _execute(job, claim)
-    except Cancelled as error:
-        _cancel(job, str(error))
     except psycopg.errors.QueryCanceled as error:
-        if claim.lost:
-            raise Lost("Another worker has this job now.") from error
-        if not claim.cancelled:
-            raise TellableError(f"{reason_of(error)} Staging is unchanged.") from error
-        _cancel(job, "Cancelled. What it had not published was undone; staging is unchanged.")
-    except (psycopg.Error, OSError) as error:
-        _settle(job, error)
+        claim.check()
+        told = f"A statement took longer than {MOST_STATEMENT_MINUTES} min and was stopped. Staging is unchanged."
+        raise TellableError(told) from error
 
 
 def _preview(job: Job, claim: Claim) -> None:
@@ -63,7 +90,7 @@ def _preview(job: Job, claim: Claim) -> None:
     with transaction.atomic():
         job.plan.freeze(included=found.included, excluded=found.excluded, preview=found.preview)
         if found.refused and not job.dry_run:
-            _fail(job, found.refused)
+            _end(job, Job.State.FAILED, found.refused)
         else:
             after_preview(job, where=claim.mine)
 
@@ -85,20 +112,16 @@ def _succeed(job: Job, outcome: dict[str, object]) -> None:
 
 def _settle(job: Job, error: Exception) -> None:
     """An error of the database may hide a commit that came through: the warehouse's journal knows."""
-    with connect(settings.WAREHOUSE_URL, purpose=f"job {job.pk}") as connection:
-        outcome = kinds.of(job).published(connection, job.pk)
+    try:
+        with connect(settings.WAREHOUSE_URL, purpose=session_purpose(job.pk)) as connection:
+            outcome = kinds.of(job).published(connection, job.pk)
+    except (PassingError, psycopg.Error):
+        claims.put_down(job)  # nobody can be asked now
+        return
     if outcome is not None and job.state == Job.State.RUNNING:
         _succeed(job, outcome)
     else:
-        _fail(job, f"{reason_of(error)} Nothing was published; staging is unchanged.")
-
-
-def _fail(job: Job, told: str) -> None:
-    _end(job, Job.State.FAILED, told)
-
-
-def _cancel(job: Job, told: str) -> None:
-    _end(job, Job.State.CANCELLED, told)
+        _end(job, Job.State.FAILED, f"{reason_of(error)} Nothing was published; staging is unchanged.")
 
 
 def _end(job: Job, state: str, told: str) -> None:

@@ -54,6 +54,7 @@ def missing(connection: psycopg.Connection, registry: Registry) -> list[Step]:
 
 def apply(connection: psycopg.Connection, registry: Registry) -> list[Step]:
     """Take every missing step and return them. Needs an autocommit connection; can be run again after any failure."""
+    connection.execute("SET statement_timeout = 0")  # an index of a big table takes as long as it takes
     taken = missing(connection, registry)
     for step in taken:
         connection.execute(sql.SQL(step.ddl))

@@ -2,14 +2,35 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 
-from warehouse.errors import TellableError
+from warehouse.errors import PassingError
+
+# A statement that takes longer is stopped by the server; a session that forgets its transaction is ended by it.
+MOST_STATEMENT_MINUTES = 60
+MOST_IDLE_MINUTES = 10
+_SETTINGS = (
+    f"-c timezone=UTC -c work_mem=64MB -c jit=off -c statement_timeout={MOST_STATEMENT_MINUTES}min"
+    f" -c idle_in_transaction_session_timeout={MOST_IDLE_MINUTES}min"
+)
+# A server that has gone without a word is noticed within 30 s.
+_KEEPALIVES: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
-class UnreachableWarehouseError(TellableError):
+class UnreachableWarehouseError(PassingError):
     """The warehouse does not answer."""
+
+
+def name_of(purpose: str) -> str:
+    """How a session for that purpose appears in pg_stat_activity."""
+    return f"restage {purpose}"[:63]
 
 
 @contextmanager
@@ -20,8 +41,9 @@ def connect(url: str, *, purpose: str) -> Iterator[psycopg.Connection]:
             url,
             autocommit=True,
             connect_timeout=5,
-            application_name=f"restage {purpose}"[:63],
-            options="-c timezone=UTC -c work_mem=64MB -c jit=off",
+            application_name=name_of(purpose),
+            options=_SETTINGS,
+            **_KEEPALIVES,
         )
     except psycopg.OperationalError as error:
         raise UnreachableWarehouseError(

@@ -2,9 +2,25 @@
 
 import psycopg
 
+# SQLSTATEs after which the same work may well succeed: classes of lost connections and servers that start or stop,
+# serialization failure, deadlock, too many connections.
+_PASSING = ("08", "57P01", "57P02", "57P03", "40001", "40P01", "53300")
+
 
 class TellableError(Exception):
     """Its message says what happened and what it means for the data, and holds no value of a row."""
+
+
+class PassingError(TellableError):
+    """What stood in the way is expected to pass: the same work may be tried again as a whole."""
+
+
+def passing(error: BaseException) -> bool:
+    """Whether trying the same work again, as a whole, may succeed: no other error is ever tried again."""
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+        return True
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return isinstance(error, PassingError) or (state is not None and state.startswith(_PASSING))
 
 
 def reason_of(error: BaseException) -> str:
@@ -13,6 +29,8 @@ def reason_of(error: BaseException) -> str:
         return str(error)
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
         return "The connection to the warehouse was lost."
+    if isinstance(error, psycopg.errors.DiskFull):
+        return "The disk of the warehouse's server is full; make room and ask again."
     if isinstance(error, psycopg.Error):
         constraint = f", constraint {error.diag.constraint_name}" if error.diag.constraint_name else ""
         return f"The database refused it (SQLSTATE {error.sqlstate}{constraint})."

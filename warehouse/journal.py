@@ -7,11 +7,17 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
+from warehouse.connections import name_of
 from warehouse.errors import TellableError
 
 
 class LostFenceError(TellableError):
     """Another worker has taken this job over; this one must stop and has changed nothing."""
+
+
+def session_purpose(job_id: UUID) -> str:
+    """What the sessions that work on a job are for, as connections.connect() takes it."""
+    return f"job {job_id}"
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,20 @@ class Writer:
 
 
 def raise_fence(connection: psycopg.Connection, writer: Writer) -> None:
-    """Shut out every worker with an older epoch. Raises LostFenceError when this one is the older."""
+    """Shut out every worker with an older epoch. Raises LostFenceError when this one is the older.
+
+    An older worker that hangs in a transaction would hold the fence: the sessions of its claim are ended, which undoes
+    what they had not committed.
+    """
+    newer = connection.execute(
+        "SELECT FROM restage.job_fences WHERE job_id = %s AND epoch > %s", [writer.job_id, writer.epoch]
+    ).fetchone()
+    if newer is None:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = %s AND datname = current_database() AND pid <> pg_backend_pid()",
+            [name_of(session_purpose(writer.job_id))],
+        )
     held = connection.execute(
         "INSERT INTO restage.job_fences VALUES (%(job)s, %(epoch)s) ON CONFLICT (job_id) DO UPDATE"
         " SET epoch = excluded.epoch WHERE job_fences.epoch <= excluded.epoch RETURNING epoch",

@@ -6,14 +6,14 @@ import psycopg
 from psycopg import sql
 
 from warehouse import names
-from warehouse.errors import TellableError
+from warehouse.errors import PassingError
 from warehouse.registry import Extract
 
 # The advisory locks of Restage: (this number, hash of the table's name).
 NAMESPACE = 0x7E57
 
 
-class BusyError(TellableError):
+class BusyError(PassingError):
     """Another session holds what is needed; the message says which table. Nothing was changed."""
 
 

@@ -263,14 +263,6 @@ def test_two_workers_never_have_the_same_job(console, ask):
     assert claims.claim(job.pk) is None
 
 
-def test_the_warehouse_down_fails_the_job_and_says_so(console, ask, settings):
-    job = ask(one_change(console))
-    settings.WAREHOUSE_URL = "postgresql://nobody@127.0.0.1:1/none"
-    job = worked(job)
-    assert job.state == "failed"
-    assert "does not answer" in job.error
-
-
 def test_no_value_of_a_row_reaches_the_job_or_the_trail(console, ask):
     run = one_change(console)
     console.write("20260105", row("1", note="secret"))
