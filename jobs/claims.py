@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from audit.transitions import StateChangedError
 from jobs.ending import end
 from jobs.models import Job
 from warehouse.errors import TellableError
+from warehouse.progress import Progress
 
 LEASE = timedelta(seconds=float(os.environ.get("RESTAGE_LEASE_SECONDS", "30")))
 BEAT_SECONDS = LEASE.total_seconds() / 10
@@ -92,8 +94,7 @@ class Claim:
         self._leased_until = time.monotonic() + LEASE.total_seconds()
         self._stop, self._cancelled, self._lost = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
-        self._told: tuple[str, int] = ("", 0)
-        self._told_at: datetime | None = None
+        self._told, self._told_at = "", 0.0
 
     def __enter__(self) -> "Claim":
         self._thread.start()
@@ -132,14 +133,13 @@ class Claim:
             time.sleep(min(left, 0.2))
         self.check()
 
-    def progress(self, what: str, records: int) -> None:
+    def progress(self, said: Progress) -> None:
         """Say how far it is, once a second at most. Raises Cancelled, Lost."""
         self.check()
-        now = timezone.now()
-        if self._told[0] == what and self._told_at and now - self._told_at < timedelta(seconds=1):
-            return
-        self._told, self._told_at = (what, records), now
-        Job.objects.filter(pk=self.job.pk, epoch=self.epoch).update(progress={"what": what, "records": records})
+        now = time.monotonic()
+        if said.what != self._told or now > self._told_at + 1:
+            self._told, self._told_at = said.what, now
+            Job.objects.filter(pk=self.job.pk, epoch=self.epoch).update(progress=asdict(said))
 
     def _beat(self) -> None:
         """Renew the lease; stop the warehouse's statement when the job is cancelled or lost."""

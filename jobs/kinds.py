@@ -8,6 +8,7 @@ from uuid import UUID
 import psycopg
 
 from jobs.models import Job
+from warehouse.progress import Progress
 
 
 class Run(Protocol):
@@ -20,7 +21,7 @@ class Run(Protocol):
     def connection(self) -> psycopg.Connection:
         """The warehouse. After a lost connection the kind is called again, with another one."""
 
-    def progress(self, what: str, records: int) -> None:
+    def progress(self, said: Progress) -> None:
         """Say how far it is. Raises Cancelled when somebody has asked for that."""
 
 

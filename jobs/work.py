@@ -16,6 +16,7 @@ from jobs.claims import Cancelled, Claim, Lost
 from jobs.ending import end
 from jobs.models import Job
 from jobs.submission import after_preview, check_permit
+from warehouse import aside
 from warehouse.connections import MOST_STATEMENT_MINUTES, connect
 from warehouse.errors import PassingError, TellableError, passing, reason_of
 from warehouse.journal import LostFenceError, session_purpose
@@ -35,6 +36,7 @@ def run(job_id: UUID) -> None:
         try:
             with Claim(job) as claim:
                 _persist(job, claim)
+            _tidy(job)
         except (Lost, LostFenceError, StateChangedError, *AWAY):
             raise
         except Cancelled as error:
@@ -124,8 +126,19 @@ def _settle(job: Job, error: Exception) -> None:
         _end(job, Job.State.FAILED, f"{reason_of(error)} Nothing was published; staging is unchanged.")
 
 
+def _tidy(job: Job) -> None:
+    """Drop what the job has aside if it is over; where that fails, the reconciler does it."""
+    if not Job.objects.filter(pk=job.pk, state__in=Job.WORKABLE).exists():
+        with (
+            suppress(PassingError, psycopg.Error),
+            connect(settings.WAREHOUSE_URL, purpose=session_purpose(job.pk)) as connection,
+        ):
+            aside.sweep(connection, job.pk)
+
+
 def _end(job: Job, state: str, told: str) -> None:
     end(job, state, among=Job.WORKABLE, where={"epoch": job.epoch}, error=told)
+    _tidy(job)
 
 
 def answer(job_id: str) -> None:

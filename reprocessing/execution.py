@@ -14,7 +14,7 @@ from reprocessing import breaker
 from reprocessing.breaker import Evidence
 from reprocessing.planning import KIND as REPROCESS
 from reprocessing.planning import CannotPlanError
-from warehouse import build, diff, discovery, history, journal, registry, reprocess, rollback
+from warehouse import diff, discovery, history, journal, registry, reprocess, rollback
 from warehouse.build import Workspace
 from warehouse.diff import Counts, Diff
 from warehouse.journal import Writer
@@ -46,19 +46,15 @@ def _preview_reprocess(run: Run) -> Preview:
     """The dry run: everything but the publish. Files that turn out unreadable move to the excluded ones."""
     writer, plan, known = _writer(run), run.job.plan, registry.current()
     journal.raise_fence(run.connection, writer)
-    build.sweep(run.connection, writer)
     space, began = Workspace(writer.tag), monotonic()
-    try:
-        made = reprocess.prepare(run.connection, known, _work(run), space, run.progress)
-        preview = {
-            "tables": {table: found.as_json() for table, found in made.diffs.items()},
-            "samples": {c.extract.table: diff.sample(run.connection, c, space) for c in made.changes},
-            "causes": {c.extract.table: diff.causes(run.connection, c, space) for c in made.changes},
-        }
-        malformed = sum(file.intake.rejected for files in made.staged.values() for file in files)
-        objections = _objections(run, made)
-    finally:
-        reprocess.clear(run.connection, known, space)
+    made = reprocess.prepare(run.connection, known, _work(run), writer, run.progress)
+    preview = {
+        "tables": {table: found.as_json() for table, found in made.diffs.items()},
+        "samples": {c.extract.table: diff.sample(run.connection, c, space) for c in made.changes},
+        "causes": {c.extract.table: diff.causes(run.connection, c, space) for c in made.changes},
+    }
+    malformed = sum(file.intake.rejected for files in made.staged.values() for file in files)
+    objections = _objections(run, made)
     seconds = monotonic() - began
     for file, reason in made.failed.items():
         discovery.note_failed_try(run.connection, run.job.pk, file, reason)
@@ -127,7 +123,7 @@ def _execute_reprocess(run: Run) -> dict[str, Any]:
         _writer(run),
         reason=run.job.plan.reason,
         expected=_expected(run),
-        progress=run.progress,
+        told=run.progress,
     )
     breaker.passed(run.job)
     return outcome
@@ -136,10 +132,7 @@ def _execute_reprocess(run: Run) -> dict[str, Any]:
 def _preview_rollback(run: Run) -> Preview:
     writer, plan, began = _writer(run), run.job.plan, monotonic()
     journal.raise_fence(run.connection, writer)
-    build.sweep(run.connection, writer)
-    diffs, samples = rollback.preview(
-        run.connection, registry.current(), UUID(plan.options["job"]), Workspace(writer.tag)
-    )
+    diffs, samples = rollback.preview(run.connection, registry.current(), UUID(plan.options["job"]), writer)
     preview = {
         "tables": {table: found.as_json() for table, found in diffs.items()},
         "samples": samples,

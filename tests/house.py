@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from warehouse import attempts, deliveries, reprocess, rollback, verification
+from warehouse import aside, attempts, deliveries, journal, reprocess, rollback, verification
 from warehouse.journal import Writer
 from warehouse.registry import Registry
 from warehouse.reprocess import Prepared, Work
@@ -74,9 +74,12 @@ class House:
         return Work(files=files)
 
     def prepare(self, work: Work) -> Prepared:
-        from warehouse.build import Workspace
-
-        return reprocess.prepare(self.connection, self.registry, work, Workspace("dry"))
+        """What a dry run finds; nothing of it is left aside."""
+        writer = Writer(uuid4(), 1, "operator")
+        journal.raise_fence(self.connection, writer)
+        prepared = reprocess.prepare(self.connection, self.registry, work, writer)
+        aside.sweep(self.connection, writer.job_id)
+        return prepared
 
     def reprocess(self, run: UUID, *, job: UUID | None = None, work: Work | None = None, epoch: int = 1, expected=None):
         """Read the run's files again; gives (job, outcome)."""

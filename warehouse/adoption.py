@@ -42,6 +42,9 @@ def missing(connection: psycopg.Connection, registry: Registry) -> list[Step]:
     for name, body in schema.RESTAGE_TABLES.items():
         if ("restage", name) not in found.columns:
             steps.append(Step(f"table restage.{name}", f"CREATE TABLE restage.{name} ({body})"))
+    for name, body in schema.RESTAGE_UNLOGGED.items():
+        if ("restage", name) not in found.columns:
+            steps.append(Step(f"table restage.{name}", f"CREATE UNLOGGED TABLE restage.{name} ({body})"))
     for table in schema.data_tables(registry):
         steps += _table_steps(connection, table, found)
     steps += _index_steps(found)

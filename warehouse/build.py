@@ -8,7 +8,6 @@ from psycopg import sql
 from warehouse import change as changes
 from warehouse import hashes, names, transform
 from warehouse.change import Change
-from warehouse.journal import Writer
 from warehouse.registry import Extract
 
 OWNER = "load_run_file_id"
@@ -29,26 +28,6 @@ class Workspace:
         for part in parts or PARTS:
             kind = sql.SQL("VIEW" if part == "built" else "TABLE")
             connection.execute(sql.SQL("DROP {} IF EXISTS {}").format(kind, self.table(extract, part)))
-
-
-def sweep(connection: psycopg.Connection, writer: Writer) -> None:
-    """Drop what earlier claims of the job have left behind; a worker that still builds there has lost the fence."""
-    left = connection.execute(
-        "SELECT tablename FROM pg_tables WHERE schemaname = 'restage_build' AND tablename ~ %s",
-        [f"_{writer.job_id.hex[:8]}_[0-9]+$"],
-    ).fetchall()
-    for (table,) in left:
-        connection.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(sql.Identifier("restage_build", table)))
-
-
-def make_raw(connection: psycopg.Connection, extract: Extract, space: Workspace) -> sql.Identifier:
-    """An empty table shaped as raw, for files that may not enter raw yet."""
-    table = space.table(extract, "raw")
-    space.clear(connection, extract, "raw")
-    connection.execute(
-        sql.SQL("CREATE UNLOGGED TABLE {} (LIKE {} INCLUDING DEFAULTS)").format(table, names.raw(extract))
-    )
-    return table
 
 
 def build(connection: psycopg.Connection, change: Change, space: Workspace) -> None:

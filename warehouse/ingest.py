@@ -1,5 +1,7 @@
 """One delivered file → a table shaped as raw, by streaming COPY: every readable record, as it stands."""
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -9,17 +11,22 @@ from psycopg import sql
 from warehouse import wire
 from warehouse.errors import TellableError
 from warehouse.registry import Extract
-from warehouse.sources import Address, Content, Measured
+from warehouse.sources import Address, Content, Measured, MissingFileError
 from warehouse.wire import Malformed, Record, UnreadableFileError
 
 BLOCK_CHARACTERS = 1 << 20
+SKIPPED_AT_ONCE = 50_000
 KEPT_MALFORMED = 10_000  # records of one file that are kept one by one; all are counted
 
-Progress = Callable[[int], None]
+Progress = Callable[[int, int], None]
 
 
 class DriftedError(TellableError):
     """The file's content is not the one that was planned."""
+
+
+# What can be wrong with a file, and not with the database or the worker.
+FILE_ERRORS = (DriftedError, UnreadableFileError, MissingFileError, OSError, psycopg.errors.DataError)
 
 
 @dataclass
@@ -43,33 +50,71 @@ def copy(
     into: sql.Identifier,
     load_run_file_id: int,
     content: Content,
-    progress: Progress = lambda records: None,
+    progress: Progress = lambda records, size: None,
 ) -> Intake:
     """Stream the file into the table; memory does not grow with the file.
 
-    `progress` is told the number of records so far, once a block. Raises UnreadableFileError (also when not one of
-    its records fits the declaration), DriftedError where the bytes that were read are not `content`,
+    `progress` is told the numbers of records and bytes so far, once a block. Raises UnreadableFileError (also when not
+    one of its records fits the declaration), DriftedError where the bytes that were read are not `content`,
     MissingFileError, OSError; what was copied must then be rolled back.
+    """
+    ((intake, _complete),) = portions(
+        connection, address, extract, into=into, load_run_file_id=load_run_file_id, content=content, progress=progress
+    )
+    return intake
+
+
+def portions(
+    connection: psycopg.Connection,
+    address: Address,
+    extract: Extract,
+    *,
+    into: sql.Identifier,
+    load_run_file_id: int,
+    content: Content,
+    skip: int = 0,
+    seconds: float = math.inf,
+    progress: Progress = lambda records, size: None,
+) -> Iterator[tuple[Intake, bool]]:
+    """copy() in portions of about so many seconds: each step copies one, and gives what became of the records so far
+    and whether that was the last. Each can be a transaction of its own; the file stays open between them.
+
+    `skip`: the number of records that earlier portions have dealt with; these are read and not copied. Raises what
+    copy() raises; the last portion must then be rolled back, and earlier ones taken back.
     """
     intake = Intake()
     columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in extract.columns)
     statement = sql.SQL("COPY {} ({}, load_run_file_id, record_no) FROM STDIN").format(into, columns)
-    with address.open() as stream, connection.cursor() as cursor, cursor.copy(statement) as target:
+    with address.open() as stream:
         measured = Measured(stream)
-        for block in _blocks(wire.records(measured, extract), load_run_file_id, intake):
-            target.write(block)
-            progress(intake.read)
-    if measured.content != content:
+        blocks = _blocks(wire.records(measured, extract), load_run_file_id, intake, skip)
+        complete = False
+        while not complete:
+            due, complete = time.monotonic() + seconds, True
+            with connection.cursor() as cursor, cursor.copy(statement) as target:
+                for block in blocks:
+                    target.write(block)
+                    progress(intake.read, measured.size)
+                    if time.monotonic() > due:
+                        complete = False
+                        break
+            if complete:
+                _check(intake, measured.content, content, address)
+            yield intake, complete
+
+
+def _check(intake: Intake, found: Content, planned: Content, address: Address) -> None:
+    if found != planned:
         raise DriftedError(f"{address.key} has changed since it was planned.")
     if intake.read and not intake.ingested:
         first = intake.malformed[0]
         raise UnreadableFileError(
             f"Not one of its {intake.read:,} records can be kept; the first: {first.reason} (line {first.line})."
         )
-    return intake
 
 
-def _blocks(records: Iterator[Record | Malformed], owner: int, intake: Intake) -> Iterator[str]:
+def _blocks(records: Iterator[Record | Malformed], owner: int, intake: Intake, skip: int) -> Iterator[str]:
+    """The records after the first `skip` in COPY's text form; `intake` counts all of them."""
     lines: list[str] = []
     size = 0
     for record in records:
@@ -79,6 +124,10 @@ def _blocks(records: Iterator[Record | Malformed], owner: int, intake: Intake) -
                 intake.malformed.append(record)
             continue
         intake.ingested += 1
+        if intake.read <= skip:
+            if intake.read % SKIPPED_AT_ONCE == 0:
+                yield ""  # so that who watches hears of it
+            continue
         line = f"{_escaped(record.fields)}\t{owner}\t{record.number}\n"
         lines.append(line)
         size += len(line)

@@ -15,6 +15,10 @@ class LostFenceError(TellableError):
     """Another worker has taken this job over; this one must stop and has changed nothing."""
 
 
+def tag_of(job_id: UUID) -> str:
+    return job_id.hex[:12]
+
+
 def session_purpose(job_id: UUID) -> str:
     """What the sessions that work on a job are for, as connections.connect() takes it."""
     return f"job {job_id}"
@@ -30,8 +34,8 @@ class Writer:
 
     @property
     def tag(self) -> str:
-        """The mark of this claim's tables in restage_build."""
-        return f"{self.job_id.hex[:8]}_{self.epoch}"
+        """The mark of the job's tables in restage_build."""
+        return tag_of(self.job_id)
 
 
 def raise_fence(connection: psycopg.Connection, writer: Writer) -> None:

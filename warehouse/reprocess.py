@@ -4,29 +4,32 @@ A Work says which attempts are read again. `prepare` writes nothing outside rest
 carries it out. Both build the same way, so the numbers of the one are the numbers of the other.
 """
 
+import hashlib
+import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
 
-from warehouse import attempts, build, diff, ingest, journal, locks, names, publish, runs
+from warehouse import aside, attempts, build, diff, ingest, journal, locks, names, publish, runs
+from warehouse.aside import FileUnreadableError, Reading
 from warehouse.attempts import Attempt, Staged
 from warehouse.build import Workspace
 from warehouse.change import Change
 from warehouse.diff import Counts, Diff
-from warehouse.errors import TellableError, reason_of
+from warehouse.errors import TellableError
 from warehouse.failpoints import failpoint
 from warehouse.journal import Writer
+from warehouse.progress import Progress, Told, nobody
 from warehouse.registry import Extract, Registry
 from warehouse.sources import Content
 
 LOCK_WAIT_MS = 30_000
 PUBLISH = "publish"
-Progress = Callable[[str, int], None]
 
 
 class ChangedSincePreviewError(TellableError):
@@ -61,15 +64,17 @@ def prepare(
     connection: psycopg.Connection,
     registry: Registry,
     work: Work,
-    space: Workspace,
-    progress: Progress = lambda what, records: None,
+    writer: Writer,
+    told: Told = nobody,
 ) -> Prepared:
-    """Read, build and compare; needs an autocommit connection. `progress` hears of every file and extract.
+    """Read, build and compare; needs an autocommit connection on which the writer's fence is raised.
 
-    A file that cannot be read is named in `failed` and takes no part; the rest is built without it.
+    What an earlier claim of the job has read or built aside is taken as it is, if nothing has changed that it depends
+    on. A file that cannot be read is named in `failed` and takes no part; the rest is built without it.
     """
-    prepared = Prepared()
+    prepared, space = Prepared(), Workspace(writer.tag)
     found = attempts.of_ids(connection, [*work.files, *work.refold])
+    so_far = Reading(files_all=len(work.files), bytes_all=sum(content.size for content in work.files.values()))
     for extract in registry.extracts:
         of_extract = [attempt for attempt in found if attempt.extract_type == extract.name]
         if not of_extract:
@@ -77,70 +82,74 @@ def prepare(
         if work.refold:
             change = Change(extract, refold=tuple(a.load_run_file_id for a in of_extract))
         else:
-            change = _stage(connection, extract, of_extract, work, space, prepared, progress)
+            change, so_far = _stage(connection, of_extract, extract, work, writer, prepared, so_far, told)
         if not change.new:
-            space.clear(connection, extract)
             continue
-        progress(f"build stg.{extract.table}", 0)
-        build.build(connection, change, space)
+        told(Progress(f"build stg.{extract.table}", *astuple(so_far)))
         prepared.changes.append(change)
-        prepared.diffs[extract.table] = diff.compute(connection, change, space)
+        prepared.diffs[extract.table] = _built(connection, change, space, writer)
         failpoint("built")
     return prepared
 
 
+def _built(connection: psycopg.Connection, change: Change, space: Workspace, writer: Writer) -> Diff:
+    """Build the change and compare it with staging, or take what this job has built of the same already."""
+    step, of = f"build {change.extract.table}", _signature(change)
+    if (aside.noted(connection, writer.job_id, step) or {}).get("of") == of and not build.outdated(
+        connection, change, space
+    ):
+        return diff.compute(connection, change, space)
+    with connection.transaction():
+        journal.hold_fence(connection, writer)
+        aside.note(connection, writer, step, {})
+    build.build(connection, change, space)
+    found = diff.compute(connection, change, space)
+    with connection.transaction():
+        journal.hold_fence(connection, writer)
+        aside.note(connection, writer, step, {"of": of})
+    return found
+
+
+def _signature(change: Change) -> str:
+    """Equal for what is built the same of the same records; live attempts apart (build.outdated())."""
+    said = [change.extract.digest, change.retire, change.revive, change.arrive, change.refold]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
 def _stage(
     connection: psycopg.Connection,
-    extract: Extract,
     old: list[Attempt],
+    extract: Extract,
     work: Work,
-    space: Workspace,
+    writer: Writer,
     prepared: Prepared,
-    progress: Progress,
-) -> Change:
-    table = build.make_raw(connection, extract, space)
+    so_far: Reading,
+    told: Told,
+) -> tuple[Change, Reading]:
+    """Read the files of one extract aside; a file's records have its attempt's id below zero there."""
+    table = aside.raw_table(connection, extract, Workspace(writer.tag))
     staged: list[Staged] = []
-    for number, attempt in enumerate(old, start=1):
+    for attempt in old:
+        number, content = attempt.load_run_file_id, work.files[attempt.load_run_file_id]
         try:
-            intake = _read(connection, extract, attempt, work, table, -number, progress)
-        except (TellableError, OSError, psycopg.errors.DataError) as error:
-            prepared.failed[attempt.load_run_file_id] = reason_of(error)
+            intake = aside.read(
+                connection, extract, attempt, content, writer, into=table, stand_in=-number, so_far=so_far, told=told
+            )
+        except FileUnreadableError as error:
+            prepared.failed[number] = str(error)
             continue
-        staged.append(
-            Staged(attempt.load_run_file_id, attempt.load_run_id, -number, work.files[attempt.load_run_file_id], intake)
-        )
+        so_far = so_far.past(intake, content)
+        staged.append(Staged(number, attempt.load_run_id, -number, content, intake))
         failpoint("fetched")
     prepared.staged[extract.table] = staged
-    return Change(
+    change = Change(
         extract,
         retire=tuple(file.old for file in staged),
         arrive=tuple(file.stand_in for file in staged),
         arrived_in=table,
         stands_for={file.stand_in: file.old for file in staged},
     )
-
-
-def _read(
-    connection: psycopg.Connection,
-    extract: Extract,
-    attempt: Attempt,
-    work: Work,
-    table: sql.Identifier,
-    stand_in: int,
-    progress: Progress,
-) -> ingest.Intake:
-    what = f"read {attempt.s3_key}"
-    progress(what, 0)
-    with connection.transaction():
-        return ingest.copy(
-            connection,
-            attempt.address,
-            extract,
-            into=table,
-            load_run_file_id=stand_in,
-            content=work.files[attempt.load_run_file_id],
-            progress=lambda records: progress(what, records),
-        )
+    return change, so_far
 
 
 def execute(
@@ -151,40 +160,28 @@ def execute(
     *,
     reason: str,
     expected: Mapping[str, Diff] | None,
-    progress: Progress = lambda what, records: None,
+    told: Told = nobody,
 ) -> dict[str, Any]:
     """Prepare and publish; the outcome (also when it had been published before this call), as JSON.
 
-    `expected`: what the approved preview said of each table. Can be called again after any death of the process.
-    Raises FileFailedError, ChangedSincePreviewError, ReplacedMeanwhileError, BusyError, LostFenceError: nothing was
-    changed.
+    `expected`: what the approved preview said of each table. Can be called again after any death of the process or
+    loss of the connection; who gives the job up calls aside.sweep(). Raises FileFailedError,
+    ChangedSincePreviewError, ReplacedMeanwhileError, BusyError, LostFenceError: nothing was changed.
     """
     journal.raise_fence(connection, writer)
-    build.sweep(connection, writer)  # also where it is done: its worker may have died before it cleared up
-    if outcome := journal.done(connection, writer.job_id, PUBLISH):
-        return outcome
-    space = Workspace(writer.tag)
-    try:
-        prepared = prepare(connection, registry, work, space, progress)
+    outcome = journal.done(connection, writer.job_id, PUBLISH)
+    if outcome is None:
+        prepared = prepare(connection, registry, work, writer, told)
         if prepared.failed:
-            told = "; ".join(f"file {number}: {why}" for number, why in prepared.failed.items())
-            raise FileFailedError(f"{told} Nothing was changed.")
-        progress("publish", 0)
+            said = "; ".join(f"file {number}: {why}" for number, why in prepared.failed.items())
+            raise FileFailedError(f"{said} Nothing was changed.")
+        told(Progress("publish"))
         with connection.transaction():
-            outcome = _publish(connection, registry, work, writer, prepared, space, reason, expected)
+            outcome = _publish(connection, registry, work, writer, prepared, Workspace(writer.tag), reason, expected)
             failpoint("publishing")
-    finally:
-        clear(connection, registry, space)
-    failpoint("published")
+        failpoint("published")
+    aside.sweep(connection, writer.job_id)
     return outcome
-
-
-def clear(connection: psycopg.Connection, registry: Registry, space: Workspace) -> None:
-    """Drop what a work has built aside, as far as the connection still lives."""
-    if connection.broken or connection.closed:
-        return
-    for extract in registry.extracts:
-        space.clear(connection, extract)
 
 
 def _publish(

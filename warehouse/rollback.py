@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from warehouse import attempts, build, diff, journal, locks, names, publish
+from warehouse import aside, attempts, build, diff, journal, locks, names, publish
 from warehouse.build import Workspace
 from warehouse.change import Change
 from warehouse.diff import Diff
@@ -17,7 +17,7 @@ from warehouse.errors import TellableError
 from warehouse.failpoints import failpoint
 from warehouse.journal import Writer
 from warehouse.registry import Extract, Registry
-from warehouse.reprocess import LOCK_WAIT_MS, PUBLISH, ChangedSincePreviewError, clear
+from warehouse.reprocess import LOCK_WAIT_MS, PUBLISH, ChangedSincePreviewError
 
 ROLLBACK = "rollback"
 
@@ -56,20 +56,20 @@ def changes_of(connection: psycopg.Connection, registry: Registry, job_id: UUID)
 
 
 def preview(
-    connection: psycopg.Connection, registry: Registry, job_id: UUID, space: Workspace
+    connection: psycopg.Connection, registry: Registry, job_id: UUID, writer: Writer
 ) -> tuple[dict[str, Diff], dict[str, list[dict[str, Any]]]]:
     """What taking the job back would change, and a masked sample; writes nothing outside restage_build.
 
     Raises CannotRollBackError.
     """
-    diffs, samples = {}, {}
+    diffs, samples, space = {}, {}, Workspace(writer.tag)
     try:
         for change in changes_of(connection, registry, job_id):
             build.build(connection, change, space)
             diffs[change.extract.table] = diff.compute(connection, change, space)
             samples[change.extract.table] = diff.sample(connection, change, space)
     finally:
-        clear(connection, registry, space)
+        aside.sweep(connection, writer.job_id)
     return diffs, samples
 
 
@@ -86,7 +86,7 @@ def execute(
     Raises CannotRollBackError, ChangedSincePreviewError, ReplacedMeanwhileError, BusyError, LostFenceError.
     """
     journal.raise_fence(connection, writer)
-    build.sweep(connection, writer)
+    aside.sweep(connection, writer.job_id)
     if outcome := journal.done(connection, writer.job_id, ROLLBACK):
         return outcome
     space = Workspace(writer.tag)
@@ -96,7 +96,7 @@ def execute(
             outcome = _take_back(connection, registry, job_id, writer, space, expected)
             failpoint("rolling back")
     finally:
-        clear(connection, registry, space)
+        aside.sweep(connection, writer.job_id)
     return outcome
 
 

@@ -118,6 +118,11 @@ RESTAGE_TABLES: dict[str, str] = {
         reason text NOT NULL, severity text NOT NULL, at timestamptz NOT NULL DEFAULT now()""",
 }
 
+# What speaks of unlogged tables and must be gone when they are emptied by a crash of the server.
+RESTAGE_UNLOGGED: dict[str, str] = {
+    "aside_notes": "job_id uuid NOT NULL, step text NOT NULL, detail jsonb NOT NULL, PRIMARY KEY (job_id, step)",
+}
+
 INDEXES: dict[str, str] = {
     "etl.load_run_files_load_run_idx": "ON etl.load_run_files (load_run_id)",
     "etl.idx_load_run_files_status_date": "ON etl.load_run_files (status, created_at)",

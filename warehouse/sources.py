@@ -39,6 +39,11 @@ class Measured:
         return block
 
     @property
+    def size(self) -> int:
+        """Bytes read so far."""
+        return self._size
+
+    @property
     def content(self) -> Content:
         return Content(self._digest.hexdigest(), self._size)
 

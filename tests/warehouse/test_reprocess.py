@@ -9,6 +9,7 @@ from tests.house import House, new_run, row
 from warehouse import attempts, reprocess, verification
 from warehouse.attempts import ReplacedMeanwhileError
 from warehouse.journal import LostFenceError, Writer
+from warehouse.progress import Progress
 from warehouse.publish import CountMismatchError
 from warehouse.reprocess import ChangedSincePreviewError, FileFailedError, Work
 
@@ -231,8 +232,8 @@ def test_a_worker_that_loses_the_job_while_it_builds_does_not_publish(house: Hou
     house.write("20260105", row("1", fee="11"))
     before = house.state()
 
-    def overtaken(what: str, records: int) -> None:
-        if what == "publish":
+    def overtaken(said: Progress) -> None:
+        if said.what == "publish":
             house.connection.execute("UPDATE restage.job_fences SET epoch = 2 WHERE job_id = %s", [job])
 
     with pytest.raises(LostFenceError):
@@ -243,7 +244,7 @@ def test_a_worker_that_loses_the_job_while_it_builds_does_not_publish(house: Hou
             Writer(job, 1, "operator"),
             reason="overtaken",
             expected=None,
-            progress=overtaken,
+            told=overtaken,
         )
     assert house.state() == before
 
