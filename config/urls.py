@@ -25,6 +25,7 @@ urlpatterns = [
     path("jobs/", job_pages.jobs, name="jobs"),
     path("jobs/<uuid:job_id>/", job_pages.job, name="job"),
     path("jobs/<uuid:job_id>/cancel/", job_pages.cancel, name="cancel"),
+    path("jobs/<uuid:job_id>/retry/", job_pages.retry, name="retry"),
     path("jobs/<uuid:job_id>/rollback/", job_pages.roll_back, name="rollback"),
     path("jobs/<uuid:job_id>/decision/", job_pages.decision, name="decision"),
     path("approvals/", approval_pages.inbox, name="approvals"),

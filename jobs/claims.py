@@ -11,14 +11,17 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from django.conf import settings
 from django.db import DatabaseError
 from django.db import connection as console
 from django.db.models import F, Q
 from django.utils import timezone
 
 from audit.transitions import StateChangedError
+from jobs import kinds
 from jobs.ending import end
 from jobs.models import Job
+from warehouse.connections import connect
 from warehouse.errors import TellableError
 from warehouse.progress import Progress
 
@@ -58,12 +61,18 @@ def _me() -> str:
 
 
 def _give_up(job: Job) -> None:
+    """Quarantine a job that kills its workers, unless it has published: its last worker died in between."""
+    with connect(settings.WAREHOUSE_URL, purpose="giving up") as connection:
+        if kinds.of(job).published(connection, job.pk) is not None:
+            Job.objects.filter(pk=job.pk, epoch=job.epoch).update(attempts=MOST_ATTEMPTS - 1)
+            return
+        kinds.of(job).given_up(connection, job)
     told = (
-        f"Given up: its worker died {MOST_ATTEMPTS} times. What it had not published was undone;"
-        " the journal of the warehouse says what was."
+        f"Its worker died {MOST_ATTEMPTS} times in a row, so no further one tries. Staging is unchanged. The log of"
+        " the worker's machine may say why (memory, as a rule); a retry begins anew."
     )
     with suppress(StateChangedError):  # another reconciler was quicker
-        end(job, Job.State.FAILED, among=Job.WORKABLE, error=told)
+        end(job, Job.State.QUARANTINED, among=Job.WORKABLE, error=told)
 
 
 def hold(job: Job) -> None:

@@ -38,7 +38,8 @@ class Preview:
 @dataclass(frozen=True)
 class Kind:
     """`preview` writes nothing that counts; `execute` gives the outcome and may be called again after any death;
-    `published` tells whether a job has had its effect, asked after an error whose commit may have come through."""
+    `published` tells whether a job has had its effect, asked after an error whose commit may have come through;
+    `given_up` hears of a job that has lost its last worker, and may raise what a lost warehouse raises."""
 
     name: str
     title: str
@@ -46,6 +47,7 @@ class Kind:
     preview: Callable[[Run], Preview]
     execute: Callable[[Run], dict[str, Any]]
     published: Callable[[psycopg.Connection, UUID], dict[str, Any] | None]
+    given_up: Callable[[psycopg.Connection, Job], None] = lambda connection, job: None
 
 
 _known: dict[str, Kind] = {}

@@ -10,6 +10,8 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
+# Left out though they were asked for: what such a plan publishes is a part.
+NOT_READ = ("missing", "unreadable")
 DIGEST_OF = ("kind", "reason", "options", "included", "excluded", "preview")
 
 
@@ -42,6 +44,11 @@ class Plan(models.Model):
     def tables(self) -> dict[str, dict[str, Any]]:
         """Table → counts, as previewed."""
         return self.preview["tables"] if self.preview else {}
+
+    @property
+    def not_read(self) -> list[dict[str, Any]]:
+        """The files that were asked for and could not be read."""
+        return [item for item in self.excluded if item["code"] in NOT_READ]
 
     @property
     def records(self) -> int | None:
@@ -82,13 +89,17 @@ class Job(models.Model):
         QUEUED = "queued", "Queued"
         RUNNING = "running", "Running"
         SUCCEEDED = "succeeded", "Succeeded"
+        PARTIAL = "partial", "Succeeded in part"
         FAILED = "failed", "Failed"
+        QUARANTINED = "quarantined", "Quarantined"
         CANCELLED = "cancelled", "Cancelled"
         REJECTED = "rejected", "Rejected"
         ROLLED_BACK = "rolled back", "Rolled back"
 
     WORKABLE = (State.PREVIEWING, State.QUEUED, State.RUNNING)
     ACTIVE = (*WORKABLE, State.AWAITING)
+    PUBLISHED = (State.SUCCEEDED, State.PARTIAL)
+    RETRIABLE = (State.FAILED, State.CANCELLED, State.QUARANTINED, State.PARTIAL)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     plan = models.OneToOneField(Plan, on_delete=models.PROTECT)
@@ -126,6 +137,13 @@ class Job(models.Model):
     def tables(self) -> dict[str, dict[str, Any]]:
         """Table → counts: what was done, else what was previewed."""
         return self.outcome["tables"] if self.outcome else self.plan.tables
+
+    @property
+    def to_retry(self) -> list[dict[str, Any]]:
+        """The files that a retry takes: those that did not succeed; none where there is nothing to retry."""
+        if self.state not in self.RETRIABLE:
+            return []
+        return self.plan.not_read if self.state == self.State.PARTIAL else self.plan.included + self.plan.not_read
 
     @property
     def took(self) -> timedelta | None:

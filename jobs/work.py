@@ -107,9 +107,10 @@ def _execute(job: Job, claim: Claim) -> None:
 
 def _succeed(job: Job, outcome: dict[str, object]) -> None:
     with transaction.atomic():
-        end(job, Job.State.SUCCEEDED, among=[Job.State.RUNNING], where={"epoch": job.epoch}, outcome=outcome)
+        state = Job.State.PARTIAL if job.plan.not_read else Job.State.SUCCEEDED
+        end(job, state, among=[Job.State.RUNNING], where={"epoch": job.epoch}, outcome=outcome)
         if job.undoes:
-            move(job.undoes, Job.State.ROLLED_BACK, among=[Job.State.SUCCEEDED], actor=job.requested_by)
+            move(job.undoes, Job.State.ROLLED_BACK, among=Job.PUBLISHED, actor=job.requested_by)
 
 
 def _settle(job: Job, error: Exception) -> None:

@@ -1,25 +1,28 @@
 """The job kinds of this room: how a reprocessing and a rollback are previewed and carried out."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from itertools import groupby
 from time import monotonic
 from typing import Any
 from uuid import UUID
 
 import psycopg
+from django.utils import timezone
 
 from jobs.kinds import Kind, Preview, Run
-from jobs.models import Plan
-from reprocessing import breaker
+from jobs.models import Job, Plan
+from reprocessing import breaker, estimates
 from reprocessing.breaker import Evidence
 from reprocessing.planning import KIND as REPROCESS
 from reprocessing.planning import CannotPlanError
-from warehouse import diff, discovery, history, journal, registry, reprocess, rollback
+from warehouse import aside, diff, discovery, history, journal, registry, reprocess, rollback, room
 from warehouse.build import Workspace
 from warehouse.diff import Counts, Diff
 from warehouse.journal import Writer
 from warehouse.reprocess import PUBLISH, Prepared, Work
 from warehouse.rollback import ROLLBACK as ROLLED_BACK
+from warehouse.room import Room
 from warehouse.sources import Content
 
 ROLLBACK = "rollback"
@@ -47,6 +50,7 @@ def _preview_reprocess(run: Run) -> Preview:
     writer, plan, known = _writer(run), run.job.plan, registry.current()
     journal.raise_fence(run.connection, writer)
     space, began = Workspace(writer.tag), monotonic()
+    needed = _room(run)
     made = reprocess.prepare(run.connection, known, _work(run), writer, run.progress)
     preview = {
         "tables": {table: found.as_json() for table, found in made.diffs.items()},
@@ -69,8 +73,20 @@ def _preview_reprocess(run: Run) -> Preview:
         told = " ".join(item["reason"] for item in excluded if item["code"] == "unreadable")
         raise CannotPlanError(f"No file can be read again. {told} Staging is unchanged.")
     records = sum(found.counts.records for found in made.diffs.values()) + malformed
-    preview |= {"malformed": malformed, "objections": objections}
-    return Preview(included, excluded, _with_estimate(preview, records, seconds), _refused(run, objections))
+    preview |= {"malformed": malformed, "objections": objections, "room": asdict(needed)}
+    return Preview(included, excluded, preview | _estimated(run, records, seconds), _refused(run, objections))
+
+
+def _room(run: Run) -> Room:
+    """Raises NoRoomError."""
+    return room.demand(run.connection, sum(item.get("bytes") or 0 for item in run.job.plan.included))
+
+
+def _given_up(connection: psycopg.Connection, job: Job) -> None:
+    """Count it as a failed try of the file at which the worker died: after some such jobs it is quarantined."""
+    files = [item["file"] for item in job.plan.included]
+    for file in aside.unfinished(connection, job.pk, files):
+        discovery.note_failed_try(connection, job.pk, file, "The worker died while it read the file.")
 
 
 def _objections(run: Run, made: Prepared) -> dict[str, list[str]]:
@@ -110,12 +126,15 @@ def _refused(run: Run, objections: Mapping[str, list[str]]) -> str:
     return f"Stopped before publishing. Staging is unchanged. {told}" if told else ""
 
 
-def _with_estimate(preview: dict[str, Any], records: int, seconds: float) -> dict[str, Any]:
-    """The run does what the preview did, and writes: half as long again is allowed for that."""
-    return {**preview, "records": records, "preview_seconds": seconds, "estimate_seconds": seconds * 1.5}
+def _estimated(run: Run, records: int, seconds: float) -> dict[str, Any]:
+    extracts = {item["extract"] for item in run.job.plan.included}
+    expected = estimates.estimate(run.job.kind, extracts, records, seconds, now=timezone.now())
+    return {"records": records, "preview_seconds": seconds, **expected.as_json()}
 
 
 def _execute_reprocess(run: Run) -> dict[str, Any]:
+    if journal.done(run.connection, run.job.pk, PUBLISH) is None:
+        _room(run)
     outcome = reprocess.execute(
         run.connection,
         registry.current(),
@@ -139,7 +158,7 @@ def _preview_rollback(run: Run) -> Preview:
         "causes": {},
     }
     records = sum(found.counts.records for found in diffs.values())
-    return Preview(plan.included, plan.excluded, _with_estimate(preview, records, monotonic() - began))
+    return Preview(plan.included, plan.excluded, preview | _estimated(run, records, monotonic() - began))
 
 
 def _execute_rollback(run: Run) -> dict[str, Any]:
@@ -164,6 +183,7 @@ KINDS = (
         _preview_reprocess,
         _execute_reprocess,
         lambda connection, job_id: _published(PUBLISH, connection, job_id),
+        _given_up,
     ),
     Kind(
         ROLLBACK,

@@ -84,6 +84,7 @@ def _context(user: User, found: Job) -> dict[str, Any]:
         "may_decide": waits and rights.may(user, rights.DECIDE) and found.requested_by_id != user.pk,
         "own": found.requested_by_id == user.pk,
         "may_cancel": found.active and rights.may(user, rights.CANCEL),
+        "retries": found.to_retry if _can_be_retried(user, found) else [],
         "may_roll_back": _can_be_rolled_back(found) and rights.may(user, rights.ROLL_BACK),
         "can_be_rolled_back": _can_be_rolled_back(found),
         "rollbacks": found.rollbacks.exclude(state__in=[Job.State.CANCELLED, Job.State.REJECTED]),
@@ -110,17 +111,23 @@ def _causes(found: Job) -> list[dict[str, Any]]:
 
 
 def _can_be_rolled_back(found: Job) -> bool:
-    return (
-        found.kind == planning.KIND and found.state == Job.State.SUCCEEDED and found.plan.options["source"] == "files"
-    )
+    return found.kind == planning.KIND and found.state in Job.PUBLISHED and found.plan.options["source"] == "files"
+
+
+def _can_be_retried(user: User, found: Job) -> bool:
+    return found.kind == planning.KIND and not found.dry_run and rights.may(user, rights.REPROCESS)
 
 
 def _eta(found: Job) -> float | None:
-    """Seconds that are left by the plan's own estimate; None when it has none or is over it."""
+    """Seconds that are left: by what has been read of the bytes, else by the plan's own estimate; None: unknown."""
     if found.state != Job.State.RUNNING or not found.started_at or found.plan.seconds is None:
         return None
-    left = found.plan.seconds - (timezone.now() - found.started_at).total_seconds()
-    return left if left > 0 else None
+    elapsed = (timezone.now() - found.started_at).total_seconds()
+    read, whole = found.progress.get("bytes", 0), found.progress.get("bytes_all", 0)
+    expected = float((found.plan.preview or {}).get("estimate_low") or found.plan.seconds)
+    if whole and read >= whole / 10:
+        expected = max(elapsed * whole / read, expected)
+    return expected - elapsed if expected > elapsed else None
 
 
 @require_POST
@@ -136,6 +143,24 @@ def cancel(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     except StateChangedError:
         messages.warning(request, "It was over before it could be cancelled.")
     return redirect(found)
+
+
+@require_POST
+@rights.requires(rights.REPROCESS)
+def retry(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+    """Ask anew for what the job did not do."""
+    assert isinstance(request.user, User)  # noqa: S101
+    found = _job_or_404(job_id)
+    try:
+        asked = requests.ask_retry(settings.WAREHOUSE_URL, found, actor=request.user)
+        messages.success(request, f"Asked anew for {len(asked.plan.included):,} files.")
+        return redirect(asked)
+    except AlreadyActiveError as error:
+        messages.warning(request, "An active job is about its run already. This is that job.")
+        return redirect(error.job)
+    except TellableError as error:
+        messages.error(request, str(error))
+        return redirect(found)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

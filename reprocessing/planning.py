@@ -30,7 +30,8 @@ class Options:
 
     `extracts`: of these extracts only (none: all). `source`: "files" or "raw". `since`, `until`: extracted by the
     source on these days or between them (in UTC). `files`: only these attempts, by load_run_file_id (None: all).
-    `past_breaker`: publish though the circuit breaker objects; that needs an approval.
+    `past_breaker`: publish though the circuit breaker objects; that needs an approval. `retry_of`: the job whose files
+    that did not succeed these are.
     """
 
     extracts: tuple[str, ...] = ()
@@ -40,6 +41,21 @@ class Options:
     until: date | None = None
     files: frozenset[int] | None = None
     past_breaker: bool = False
+    retry_of: UUID | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Options":
+        """What as_json() gave."""
+        files, days = data.get("files"), {n: data.get(n) for n in ("since", "until")}
+        return cls(
+            extracts=tuple(data.get("extracts", ())),
+            source=data["source"],
+            which=data.get("which", "all"),
+            files=None if files is None else frozenset(files),
+            past_breaker=data.get("past_breaker", False),
+            retry_of=UUID(data["retry_of"]) if data.get("retry_of") else None,
+            **{name: date.fromisoformat(day) for name, day in days.items() if day},
+        )
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -50,6 +66,7 @@ class Options:
             "until": self.until.isoformat() if self.until else None,
             "files": sorted(self.files) if self.files is not None else None,
             "past_breaker": self.past_breaker,
+            "retry_of": str(self.retry_of) if self.retry_of else None,
         }
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -64,6 +65,21 @@ def ask_found(
     return ask_reprocess(url, runs, Options(files=files), reason=reason, actor=actor, dry_run=dry_run)
 
 
+def ask_retry(url: str, job: Job, *, actor: User) -> Job:
+    """Ask anew for the files of a reprocessing that did not succeed, and for no others, with its reason and options.
+
+    Raises what ask_reprocess raises, and CannotPlanError where nothing is left to retry.
+    """
+    files = job.to_retry if job.kind == planning.KIND and not job.dry_run else []
+    if not files:
+        raise CannotPlanError(f"There is nothing to retry: this job is {job.get_state_display().lower()}.")
+    options = replace(
+        Options.from_json(job.plan.options), files=frozenset(item["file"] for item in files), retry_of=job.pk
+    )
+    runs = list(dict.fromkeys(UUID(item["run"]) for item in files))
+    return ask_reprocess(url, runs, options, reason=job.plan.reason, actor=actor)
+
+
 def held_runs() -> list[UUID]:
     """The load runs that active jobs are about."""
     return list(JobRun.objects.filter(held=True).values_list("load_run_id", flat=True))
@@ -89,7 +105,7 @@ def release(url: str, files: Sequence[int], *, reason: str, actor: User) -> int:
 def ask_rollback(url: str, job: Job, *, reason: str, actor: User) -> Job:
     """Plan the rollback of a published job. Raises what ask_reprocess raises, and CannotRollBackError."""
     rights.demand(actor, rights.ROLL_BACK)
-    if job.state != Job.State.SUCCEEDED or job.kind != planning.KIND:
+    if job.state not in Job.PUBLISHED or job.kind != planning.KIND:
         raise CannotPlanError(f"Only a reprocessing that succeeded can be rolled back; this job is {job.state}.")
     with connect(url, purpose="plan") as connection:
         rollback.changes_of(connection, registry.current(), job.pk)

@@ -141,6 +141,16 @@ def note(connection: psycopg.Connection, writer: Writer, step: str, detail: dict
     )
 
 
+def unfinished(connection: psycopg.Connection, job_id: UUID, files: Collection[int]) -> list[int]:
+    """Those of the files that the job has begun to read and not finished; all of them where it read none or all."""
+    steps = connection.execute(
+        "SELECT step FROM restage.aside_notes WHERE job_id = %s AND detail ->> 'complete' = 'true'", [job_id]
+    ).fetchall()
+    done = {step for (step,) in steps}
+    left = [file for file in files if f"read {file}" not in done]
+    return left[:1] if done and left else left or list(files)
+
+
 def raw_table(connection: psycopg.Connection, extract: Extract, space: Workspace) -> sql.Identifier:
     """The table shaped as raw for files that may not enter raw yet; made where it is not there."""
     table = space.table(extract, "raw")

@@ -13,8 +13,16 @@ register = template.Library()
 
 STATES = {
     "ok": {"closed", "completed", "succeeded", "approved"},
-    "attention": {"awaiting approval", "half open", "pending", "completed with failures", "stuck", "previewed"},
-    "bad": {"failed", "rejected", "open"},
+    "attention": {
+        "awaiting approval",
+        "half open",
+        "pending",
+        "completed with failures",
+        "stuck",
+        "previewed",
+        "partial",
+    },
+    "bad": {"failed", "rejected", "open", "quarantined"},
     "progress": {"running", "processing", "previewing", "queued"},
 }
 

@@ -15,7 +15,7 @@ from reprocessing import requests
 from reprocessing.planning import SOURCES, WHICH, Options
 from warehouse.commands import Refusal, answer
 
-GOOD_ENDS = (Job.State.SUCCEEDED, Job.State.PREVIEWED, Job.State.AWAITING)
+GOOD_ENDS = (*Job.PUBLISHED, Job.State.PREVIEWED, Job.State.AWAITING)
 
 
 class Command(BaseCommand):
