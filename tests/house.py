@@ -55,6 +55,16 @@ class House:
     def visits(self):
         return self.registry["Visits"]
 
+    def empty(self) -> None:
+        """No deliveries, and nothing of any former one."""
+        for path in self.folder.iterdir():
+            path.unlink()
+        self.connection.execute(
+            "TRUNCATE raw.visits, stg.visits, etl.load_runs, etl.load_run_files, etl.staging_runs, etl.core_merge_runs,"
+            " restage.run_parents, restage.before_images, restage.rejections, restage.failed_tries, restage.effects,"
+            " restage.job_steps, restage.job_fences, restage.aside_notes"
+        )
+
     def write(self, day: str, *rows: Row, org: str = "a") -> Path:
         path = self.folder / f"{org}_visits_{day}.csv"
         path.write_text("\n".join([HEADER, *(",".join(r) for r in rows), ""]))
