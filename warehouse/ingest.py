@@ -7,6 +7,7 @@ import psycopg
 from psycopg import sql
 
 from warehouse import wire
+from warehouse.canonical import Seal
 from warehouse.errors import TellableError
 from warehouse.registry import Extract
 from warehouse.sources import Address, Content, Measured
@@ -29,6 +30,7 @@ class Intake:
     read: int = 0
     ingested: int = 0
     malformed: list[Malformed] = field(default_factory=list)
+    seal: Seal = field(default_factory=Seal)
 
     @property
     def rejected(self) -> int:
@@ -77,8 +79,10 @@ def _blocks(records: Iterator[Record | Malformed], owner: int, intake: Intake) -
         if isinstance(record, Malformed):
             if len(intake.malformed) < KEPT_MALFORMED:
                 intake.malformed.append(record)
+            intake.seal.refuse(record.reason)
             continue
         intake.ingested += 1
+        intake.seal.add(record.fields)
         line = f"{_escaped(record.fields)}\t{owner}\t{record.number}\n"
         lines.append(line)
         size += len(line)

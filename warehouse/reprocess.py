@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from warehouse import attempts, build, diff, ingest, journal, locks, names, publish, runs
+from warehouse import attempts, build, builds, diff, downstream, ingest, journal, locks, names, publish, runs
 from warehouse.attempts import Attempt, Staged
 from warehouse.build import Workspace
 from warehouse.change import Change
@@ -173,6 +173,7 @@ def execute(
         with connection.transaction():
             outcome = _publish(connection, registry, work, writer, prepared, space, reason, expected)
             failpoint("publishing")
+        downstream.settle(connection)
     finally:
         clear(connection, registry, space)
     failpoint("published")
@@ -286,6 +287,10 @@ def _carry(
     publish.apply(connection, change, space, found.counts, ids)
     if ids:  # a refold's records have been judged when they came
         publish.note_rejections(connection, change, space, ids)
+    staged = prepared.staged.get(change.extract.table, ())
+    builds.note_read(connection, change.extract, {files[s.old]: s.intake.seal.canonical for s in staged})
+    builds.note_folded(connection, change.extract, change.refold)
+    downstream.note(connection, change, space, found.counts, writer.job_id)
     return found
 
 
