@@ -10,11 +10,11 @@ import psycopg
 
 from jobs.kinds import Kind, Preview, Run
 from jobs.models import Plan
-from reprocessing import breaker
+from reprocessing import breaker, versions
 from reprocessing.breaker import Evidence
 from reprocessing.planning import KIND as REPROCESS
 from reprocessing.planning import CannotPlanError
-from warehouse import build, diff, discovery, history, journal, registry, reprocess, rollback
+from warehouse import build, diff, discovery, downstream, history, journal, registry, reprocess, rollback
 from warehouse.build import Workspace
 from warehouse.diff import Counts, Diff
 from warehouse.journal import Writer
@@ -32,10 +32,11 @@ def _writer(run: Run) -> Writer:
 def _work(run: Run) -> Work:
     """The plan's included files, each bound to the content that was planned."""
     plan = run.job.plan
+    rewrite = plan.options.get("mode") == "replace"
     if plan.options["source"] == "raw":
-        return Work(refold=tuple(item["file"] for item in plan.included))
+        return Work(refold=tuple(item["file"] for item in plan.included), rewrite=rewrite)
     files = {item["file"]: Content(item["sha256"], item["bytes"]) for item in plan.included}
-    return Work(files=files)
+    return Work(files=files, rewrite=rewrite)
 
 
 def _expected(run: Run) -> dict[str, Diff]:
@@ -44,7 +45,7 @@ def _expected(run: Run) -> dict[str, Diff]:
 
 def _preview_reprocess(run: Run) -> Preview:
     """The dry run: everything but the publish. Files that turn out unreadable move to the excluded ones."""
-    writer, plan, known = _writer(run), run.job.plan, registry.current()
+    writer, plan, known = _writer(run), run.job.plan, versions.in_force(run.connection, run.job.plan)
     journal.raise_fence(run.connection, writer)
     build.sweep(run.connection, writer)
     space, began = Workspace(writer.tag), monotonic()
@@ -54,6 +55,8 @@ def _preview_reprocess(run: Run) -> Preview:
             "tables": {table: found.as_json() for table, found in made.diffs.items()},
             "samples": {c.extract.table: diff.sample(run.connection, c, space) for c in made.changes},
             "causes": {c.extract.table: diff.causes(run.connection, c, space) for c in made.changes},
+            "declarations": versions.told(run.connection, registry.current(), plan.included),
+            "dependants": _dependants(run, made.diffs),
         }
         malformed = sum(file.intake.rejected for files in made.staged.values() for file in files)
         objections = _objections(run, made)
@@ -75,6 +78,11 @@ def _preview_reprocess(run: Run) -> Preview:
     records = sum(found.counts.records for found in made.diffs.values()) + malformed
     preview |= {"malformed": malformed, "objections": objections}
     return Preview(included, excluded, _with_estimate(preview, records, seconds), _refused(run, objections))
+
+
+def _dependants(run: Run, diffs: Mapping[str, Diff]) -> list[dict[str, Any]]:
+    changed = [table for table, found in diffs.items() if found.counts.written]
+    return downstream.dependants(run.connection, registry.current(), changed)
 
 
 def _objections(run: Run, made: Prepared) -> dict[str, list[str]]:
@@ -144,6 +152,7 @@ def _preview_rollback(run: Run) -> Preview:
         "tables": {table: found.as_json() for table, found in diffs.items()},
         "samples": samples,
         "causes": {},
+        "dependants": _dependants(run, diffs),
     }
     records = sum(found.counts.records for found in diffs.values())
     return Preview(plan.included, plan.excluded, _with_estimate(preview, records, monotonic() - began))

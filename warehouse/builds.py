@@ -54,3 +54,13 @@ def declarations(connection: psycopg.Connection) -> dict[str, Extract]:
         " UNION SELECT b.read_declaration FROM restage.builds b)"
     ).fetchall()
     return {digest: registry.from_document(document) for digest, document in found}
+
+
+def of_files(connection: psycopg.Connection, attempts: Iterable[int]) -> dict[int, str]:
+    """Attempt → digest of the declaration that its rows were built with; only those of which it is known."""
+    return dict(
+        connection.execute(
+            "SELECT load_run_file_id, declaration FROM restage.builds WHERE load_run_file_id = ANY(%s)",
+            [list(attempts)],
+        ).fetchall()
+    )

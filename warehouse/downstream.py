@@ -23,6 +23,7 @@ from warehouse.diff import Counts
 from warehouse.registry import Extract, Registry
 
 MOST_KEYS = 1_000  # of one publication and extract that are noted one by one
+LIST_COLUMNS = ("extract", "load_run_id", "change", "since", "keys", "key_sha256", "key")
 
 # The names under which core's loader knows an extract: ours, the table's, or ours in the singular.
 _MERGED = """EXISTS (SELECT FROM etl.core_merge_runs m WHERE m.status = 'completed' AND m.load_run_id = c.load_run_id

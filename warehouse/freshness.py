@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 
 from warehouse import builds, code, differences, redelivery
 from warehouse.differences import FILES, NOTHING, RAW, Difference
@@ -136,6 +136,19 @@ def members(
         if not attempt.held:
             files.append(attempt)
     return found, files
+
+
+def history(connection: psycopg.Connection, file: int) -> dict[str, Any]:
+    """When the versions and the folds of an attempt were: `folded_at`, `first_seen`, `checked_at`, `canonical`."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        found = cursor.execute(
+            "SELECT b.folded_at, b.canonical, d.first_seen, c.checked_at, c.verdict, f.content_sha256"
+            " FROM etl.load_run_files f LEFT JOIN restage.builds b USING (load_run_file_id)"
+            " LEFT JOIN restage.declarations d ON d.digest = b.declaration"
+            " LEFT JOIN restage.source_checks c USING (load_run_file_id) WHERE f.load_run_file_id = %s",
+            [file],
+        ).fetchone()
+    return found or {}
 
 
 def why(connection: psycopg.Connection, registry: Registry, file: int) -> tuple[Live, Group | None] | None:

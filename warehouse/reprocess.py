@@ -41,10 +41,12 @@ class FileFailedError(TellableError):
 class Work:
     """`files`: attempt → the content that its file must have ("source files": a new attempt is made of it).
     `refold`: attempts whose raw records are only transformed again ("existing raw").
+    `rewrite`: rows that these attempts own are written anew also where their values stay (mode replace).
     The files may belong to several load runs; each of these gets a new load run of its own."""
 
     files: Mapping[int, Content] = field(default_factory=dict)
     refold: tuple[int, ...] = ()
+    rewrite: bool = False
 
 
 @dataclass
@@ -75,7 +77,7 @@ def prepare(
         if not of_extract:
             continue
         if work.refold:
-            change = Change(extract, refold=tuple(a.load_run_file_id for a in of_extract))
+            change = Change(extract, refold=tuple(a.load_run_file_id for a in of_extract), rewrite=work.rewrite)
         else:
             change = _stage(connection, extract, of_extract, work, space, prepared, progress)
         if not change.new:
@@ -117,6 +119,7 @@ def _stage(
         arrive=tuple(file.stand_in for file in staged),
         arrived_in=table,
         stands_for={file.stand_in: file.old for file in staged},
+        rewrite=work.rewrite,
     )
 
 

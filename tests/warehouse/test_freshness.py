@@ -1,6 +1,7 @@
 """What is out of date is found, with the component that differs; what is not is left alone; and the sums add up."""
 
 from dataclasses import replace
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -45,7 +46,7 @@ def live(house: House) -> list[int]:
 
 
 def refold(house: House, *files: int):
-    return house.reprocess(None, work=Work(refold=files or tuple(live(house))))[1]
+    return house.reprocess(uuid4(), work=Work(refold=files or tuple(live(house))))[1]
 
 
 def test_what_was_just_loaded_is_current(house: House):
@@ -271,7 +272,7 @@ EDITS = st.lists(
 )
 
 
-def edit(house: House, kind: str, number: int, jobs: list) -> None:
+def edit(house: House, kind: str, number: int, jobs: list[UUID]) -> None:
     files = attempts.of_ids(house.connection, live(house))
     file = files[number % len(files)]
     path = house.folder / file.s3_key
@@ -323,7 +324,7 @@ def test_what_a_full_rebuild_would_change_is_flagged_whatever_was_edited(templat
         house.deliver("20260105", row("1", fee="10"), row("2", fee="20"), row("3", fee="30"))
         house.deliver("20260106", row("2", fee="22"), row("4", fee="8"), row("4", fee="9"))
         house.deliver("20260107", row("5", fee="16"))
-        jobs: list = []
+        jobs: list[UUID] = []
         for kind, number in edits:
             edit(house, kind, number, jobs)
         compare(house)
@@ -334,6 +335,6 @@ def test_what_a_full_rebuild_would_change_is_flagged_whatever_was_edited(templat
         assert over <= OVER_SELECTED
         for file in found:
             (attempt,) = attempts.of_ids(connection, [file])
-            house.reprocess(None, work=Work(files={file: attempt.address.content()}))
+            house.reprocess(uuid4(), work=Work(files={file: attempt.address.content()}))
         compare(house)
         assert (flagged(house), house.violations()) == ({}, 0)
