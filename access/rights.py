@@ -15,11 +15,13 @@ RELEASE = "release quarantined files"
 RESET_BREAKER = "reset a circuit breaker"
 CANCEL = "cancel a job"
 DECIDE = "decide on approvals"
-RIGHTS = (SEE, REPROCESS, RELEASE, RESET_BREAKER, ROLL_BACK, CANCEL, DECIDE)
+REMERGE = "say that core is up to date"
+EXPORT_KEYS = "export natural keys in clear"
+RIGHTS = (SEE, REPROCESS, RELEASE, RESET_BREAKER, ROLL_BACK, CANCEL, DECIDE, REMERGE, EXPORT_KEYS)
 
 ROLES: dict[str, frozenset[str]] = {
     "viewer": frozenset({SEE}),
-    "operator": frozenset({SEE, REPROCESS, RELEASE, ROLL_BACK, CANCEL}),
+    "operator": frozenset({SEE, REPROCESS, RELEASE, ROLL_BACK, CANCEL, REMERGE, EXPORT_KEYS}),
     "reviewer": frozenset({SEE, RESET_BREAKER, DECIDE}),
     "archive admin": frozenset({SEE}),
     "ops": frozenset({SEE, RELEASE, RESET_BREAKER, CANCEL}),

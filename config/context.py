@@ -24,6 +24,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         shown["nav"] = [
             _item(request, "Runs", "runs", "run"),
             _item(request, "Discovery", "discovery", "discovery"),
+            _item(request, "Freshness", "freshness", "freshness"),
+            _item(request, "Downstream", "downstream", "downstream"),
             _item(request, "Breakers", "breakers", "breaker", tripped or None),
             _item(request, "Jobs", "jobs", "job"),
             _item(request, "Approvals", "approvals", "approval", waiting or None),

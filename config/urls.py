@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 from approvals import pages as approval_pages
 from config import health, theme
-from reprocessing import breaker_pages, discovery_pages, job_pages, run_pages
+from reprocessing import breaker_pages, discovery_pages, downstream_pages, freshness_pages, job_pages, run_pages
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="runs"), name="home"),
@@ -20,6 +20,13 @@ urlpatterns = [
     path("discovery/", discovery_pages.discovery, name="discovery"),
     path("discovery/reprocess/", discovery_pages.reprocess, name="reprocess_found"),
     path("discovery/release/", discovery_pages.release, name="release_found"),
+    path("freshness/", freshness_pages.freshness, name="freshness"),
+    path("freshness/reprocess/", freshness_pages.reprocess, name="reprocess_outdated"),
+    path("freshness/compare/", freshness_pages.compare, name="compare_sources"),
+    path("freshness/files/<int:file>/", freshness_pages.why, name="why_outdated"),
+    path("downstream/", downstream_pages.downstream, name="downstream"),
+    path("downstream/<str:extract>/keys/", downstream_pages.export, name="export_keys"),
+    path("downstream/<str:extract>/merged/", downstream_pages.merged, name="merged"),
     path("breakers/", breaker_pages.breakers, name="breakers"),
     path("breakers/<int:breaker_id>/reset/", breaker_pages.reset, name="reset_breaker"),
     path("jobs/", job_pages.jobs, name="jobs"),

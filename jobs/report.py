@@ -4,7 +4,7 @@ from typing import Any
 
 from jobs.models import Job
 
-COUNTED = ("inserted", "updated", "deleted", "unchanged", "kept_newer", "rejected")
+COUNTED = ("inserted", "updated", "deleted", "unchanged", "kept_newer", "rejected", "rewritten")
 
 
 def as_json(job: Job) -> dict[str, Any]:
@@ -20,9 +20,13 @@ def as_json(job: Job) -> dict[str, Any]:
         "plan_digest": plan.digest or None,
         "dry_run": job.dry_run,
         "records": plan.records,
-        "tables": {table: {name: counts[name] for name in COUNTED} for table, counts in job.tables.items()},
+        "tables": {table: {name: counts.get(name, 0) for name in COUNTED} for table, counts in job.tables.items()},
         "included": [{"key": item["key"], "extract": item["extract"]} for item in plan.included],
         "excluded": [{name: item[name] for name in ("key", "code", "reason")} for item in plan.excluded],
+        "mode": plan.options.get("mode"),
+        "declaration": plan.options.get("declaration"),
+        "declarations": (plan.preview or {}).get("declarations", []),
+        "dependants": (plan.preview or {}).get("dependants", []),
         "progress": job.progress or None,
         "error": job.error or None,
     }
@@ -32,9 +36,23 @@ def lines(job: Job) -> list[str]:
     """The same in words."""
     said = [f"Job {job.pk}: {job.get_state_display().lower()}"]
     for table, counts in job.tables.items():
-        told = ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in COUNTED)
+        told = ", ".join(f"{counts.get(name, 0):,} {name.replace('_', ' ')}" for name in COUNTED)
         said.append(f"  stg.{table}: {told}")
+    said += _declarations(job)
     said += [f"  left out: {item['key']}: {item['reason']}" for item in job.plan.excluded]
     if job.error:
         said.append(f"  {job.error}")
+    return said
+
+
+def _declarations(job: Job) -> list[str]:
+    """Which declaration it is about, what sets the files' own apart, and which tables depend on what changes."""
+    preview, chosen = job.plan.preview or {}, job.plan.options.get("declaration")
+    said = [f"  with the {chosen} declaration"] if chosen == "original" else []
+    for entry in preview.get("declarations", []):
+        differing = "; ".join(entry["differences"]) or "with what is not known"
+        said.append(f"  {entry['extract']}: {entry['files']:,} files were built with another declaration: {differing}")
+    for entry in preview.get("dependants", []):
+        how = "directly" if entry["direct"] else "indirectly"
+        said.append(f"  stg.{entry['table']} ({entry['rows']:,} rows) depends on it {how}")
     return said

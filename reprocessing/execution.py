@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from jobs.kinds import Kind, Preview, Run
 from jobs.models import Job, Plan
-from reprocessing import breaker, estimates
+from reprocessing import breaker, estimates, versions
 from reprocessing.breaker import Evidence
 from reprocessing.planning import KIND as REPROCESS
 from reprocessing.planning import CannotPlanError
-from warehouse import aside, diff, discovery, history, journal, registry, reprocess, rollback, room
+from warehouse import aside, diff, discovery, downstream, history, journal, registry, reprocess, rollback, room
 from warehouse.build import Workspace
 from warehouse.diff import Counts, Diff
 from warehouse.journal import Writer
@@ -35,10 +35,11 @@ def _writer(run: Run) -> Writer:
 def _work(run: Run) -> Work:
     """The plan's included files, each bound to the content that was planned."""
     plan = run.job.plan
+    rewrite = plan.options.get("mode") == "replace"
     if plan.options["source"] == "raw":
-        return Work(refold=tuple(item["file"] for item in plan.included))
+        return Work(refold=tuple(item["file"] for item in plan.included), rewrite=rewrite)
     files = {item["file"]: Content(item["sha256"], item["bytes"]) for item in plan.included}
-    return Work(files=files)
+    return Work(files=files, rewrite=rewrite)
 
 
 def _expected(run: Run) -> dict[str, Diff]:
@@ -47,7 +48,7 @@ def _expected(run: Run) -> dict[str, Diff]:
 
 def _preview_reprocess(run: Run) -> Preview:
     """The dry run: everything but the publish. Files that turn out unreadable move to the excluded ones."""
-    writer, plan, known = _writer(run), run.job.plan, registry.current()
+    writer, plan, known = _writer(run), run.job.plan, versions.in_force(run.connection, run.job.plan)
     journal.raise_fence(run.connection, writer)
     space, began = Workspace(writer.tag), monotonic()
     needed = _room(run)
@@ -56,6 +57,8 @@ def _preview_reprocess(run: Run) -> Preview:
         "tables": {table: found.as_json() for table, found in made.diffs.items()},
         "samples": {c.extract.table: diff.sample(run.connection, c, space) for c in made.changes},
         "causes": {c.extract.table: diff.causes(run.connection, c, space) for c in made.changes},
+        "declarations": versions.told(run.connection, registry.current(), plan.included),
+        "dependants": _dependants(run, made.diffs),
     }
     malformed = sum(file.intake.rejected for files in made.staged.values() for file in files)
     objections = _objections(run, made)
@@ -87,6 +90,11 @@ def _given_up(connection: psycopg.Connection, job: Job) -> None:
     files = [item["file"] for item in job.plan.included]
     for file in aside.unfinished(connection, job.pk, files):
         discovery.note_failed_try(connection, job.pk, file, "The worker died while it read the file.")
+
+
+def _dependants(run: Run, diffs: Mapping[str, Diff]) -> list[dict[str, Any]]:
+    changed = [table for table, found in diffs.items() if found.counts.written]
+    return downstream.dependants(run.connection, registry.current(), changed)
 
 
 def _objections(run: Run, made: Prepared) -> dict[str, list[str]]:
@@ -156,6 +164,7 @@ def _preview_rollback(run: Run) -> Preview:
         "tables": {table: found.as_json() for table, found in diffs.items()},
         "samples": samples,
         "causes": {},
+        "dependants": _dependants(run, diffs),
     }
     records = sum(found.counts.records for found in diffs.values())
     return Preview(plan.included, plan.excluded, preview | _estimated(run, records, monotonic() - began))

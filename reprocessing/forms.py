@@ -1,5 +1,6 @@
 """What people fill in."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -49,6 +50,44 @@ class ReprocessForm(forms.Form):
     extracts = forms.MultipleChoiceField(
         label="Extracts", required=False, widget=forms.CheckboxSelectMultiple, help_text="None ticked: all of them."
     )
+    only_files = forms.TypedMultipleChoiceField(
+        label="Files",
+        required=False,
+        coerce=int,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None ticked: all that the rest selects.",
+    )
+    since = forms.DateField(
+        required=False, label="Extracted from (UTC)", widget=forms.DateInput(attrs={"type": "date"})
+    )
+    until = forms.DateField(required=False, label="to", widget=forms.DateInput(attrs={"type": "date"}))
+    mode = forms.ChoiceField(
+        label="Write",
+        required=False,
+        choices=[
+            ("incremental", "Only the rows that change"),
+            ("replace", "Every row that the files own: owner and load time become new"),
+        ],
+        initial="incremental",
+        widget=forms.RadioSelect,
+    )
+    raw_history = forms.ChoiceField(
+        label="Raw records of the replaced attempts",
+        required=False,
+        choices=[("supersede", "Keep them, superseded"), ("delete", "Delete them (needs an archive of the run)")],
+        initial="supersede",
+        widget=forms.RadioSelect,
+    )
+    declaration = forms.ChoiceField(
+        label="Declaration of the extract",
+        required=False,
+        choices=[
+            ("current", "The one in force"),
+            ("original", "The one that each file was built with (dry run only: it shows, it cannot publish)"),
+        ],
+        initial="current",
+        widget=forms.RadioSelect,
+    )
     reason = forms.CharField(
         label="Reason",
         max_length=500,
@@ -61,9 +100,39 @@ class ReprocessForm(forms.Form):
     )
     dry_run = forms.BooleanField(label="Dry run: show exactly what would change, and stop there", required=False)
 
-    def __init__(self, data: Any = None, *, extracts: list[str], **more: Any) -> None:
+    NARROWER = ("only_files", "since", "until", "mode", "raw_history", "declaration")
+
+    def __init__(
+        self, data: Any = None, *, extracts: list[str], files: Sequence[tuple[int, str]] = (), **more: Any
+    ) -> None:
         super().__init__(data, **more)
         self.fields["extracts"].choices = [(e, e) for e in extracts]  # type: ignore[attr-defined]
+        self.fields["only_files"].choices = list(files)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        since, until = found.get("since"), found.get("until")
+        if since and until and until < since:
+            self.add_error("until", "This day is before the first one.")
+        if found.get("declaration") == "original" and not found.get("dry_run"):
+            self.add_error("declaration", "Tick the dry run as well: with a former declaration nothing is published.")
+        return found
+
+    @property
+    def narrower(self) -> list[Any]:
+        """The fields that most jobs leave as they are."""
+        return [self[name] for name in self.NARROWER]
+
+    @property
+    def foremost(self) -> list[Any]:
+        return [field for field in self if field.name not in self.NARROWER]
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether one of the narrower fields is filled in or wrong, so that it must be seen."""
+        data = getattr(self, "cleaned_data", {})
+        plain = ("incremental", "supersede", "current")
+        return any(self[name].errors or (data.get(name) and data[name] not in plain) for name in self.NARROWER)
 
     def options(self) -> Options:
         """What is asked for, as far as it is valid: for the selection shown while the form is being filled in."""
@@ -72,6 +141,12 @@ class ReprocessForm(forms.Form):
             extracts=tuple(data.get("extracts", ())),
             source=data.get("source") or "files",
             which=data.get("which") or "all",
+            files=frozenset(data["only_files"]) if data.get("only_files") else None,
+            since=data.get("since"),
+            until=data.get("until"),
+            mode=data.get("mode") or "incremental",
+            raw_history=data.get("raw_history") or "supersede",
+            declaration=data.get("declaration") or "current",
             past_breaker=bool(data.get("past_breaker")),
         )
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 
 from jobs.models import Job, Plan
-from warehouse import attempts, history
+from warehouse import attempts, builds, history
 from warehouse.attempts import Attempt
 from warehouse.errors import TellableError, reason_of
 from warehouse.registry import Registry
@@ -18,6 +18,9 @@ KIND = "reprocess"
 STUCK_AFTER = timedelta(hours=2)
 SOURCES = ("files", "raw")
 WHICH = ("all", "failed")
+MODES = ("incremental", "replace")
+RAW_HISTORIES = ("supersede", "delete")
+DECLARATIONS = ("current", "original")
 
 
 class CannotPlanError(TellableError):
@@ -29,7 +32,10 @@ class Options:
     """What was asked for: one filter for every step of the job.
 
     `extracts`: of these extracts only (none: all). `source`: "files" or "raw". `since`, `until`: extracted by the
-    source on these days or between them (in UTC). `files`: only these attempts, by load_run_file_id (None: all).
+    source on these days or between them (in UTC). `files`: only these attempts, by load_run_file_id (None: all);
+    `keys`: only files of these names (none: all). `mode`: "incremental" writes the rows that change, "replace" every
+    row that the files own. `raw_history`: what becomes of the replaced attempts' raw records. `declaration`: "current",
+    or "original" (the version that each attempt was built with), which is possible as a dry run only.
     `past_breaker`: publish though the circuit breaker objects; that needs an approval. `retry_of`: the job whose files
     that did not succeed these are.
     """
@@ -40,6 +46,10 @@ class Options:
     since: date | None = None
     until: date | None = None
     files: frozenset[int] | None = None
+    keys: tuple[str, ...] = ()
+    mode: str = "incremental"
+    raw_history: str = "supersede"
+    declaration: str = "current"
     past_breaker: bool = False
     retry_of: UUID | None = None
 
@@ -52,6 +62,10 @@ class Options:
             source=data["source"],
             which=data.get("which", "all"),
             files=None if files is None else frozenset(files),
+            keys=tuple(data.get("keys", ())),
+            mode=data.get("mode", "incremental"),
+            raw_history=data.get("raw_history", "supersede"),
+            declaration=data.get("declaration", "current"),
             past_breaker=data.get("past_breaker", False),
             retry_of=UUID(data["retry_of"]) if data.get("retry_of") else None,
             **{name: date.fromisoformat(day) for name, day in days.items() if day},
@@ -65,6 +79,10 @@ class Options:
             "since": self.since.isoformat() if self.since else None,
             "until": self.until.isoformat() if self.until else None,
             "files": sorted(self.files) if self.files is not None else None,
+            "keys": list(self.keys),
+            "mode": self.mode,
+            "raw_history": self.raw_history,
+            "declaration": self.declaration,
             "past_breaker": self.past_breaker,
             "retry_of": str(self.retry_of) if self.retry_of else None,
         }
@@ -98,13 +116,14 @@ def select(
     busy = _busy(connection, load_runs) | {
         run: ("in flight", f"job {job.pk} is about its run") for run, job in (held or {}).items()
     }
-    unknown = [name for name in options.extracts if name not in registry]
-    if unknown:
-        raise CannotPlanError(f"There is no extract {', '.join(unknown)}.")
-    selection = Selection(tuple(load_runs))
-    for attempt in attempts.of_runs(connection, load_runs):
-        item = _item(attempt)
+    selection, found = Selection(tuple(load_runs)), attempts.of_runs(connection, load_runs)
+    _refuse(options, registry, found)
+    built_with = builds.of_files(connection, [attempt.load_run_file_id for attempt in found])
+    for attempt in found:
+        item = {**_item(attempt), "declaration": built_with.get(attempt.load_run_file_id)}
         code, reason = _left_out(attempt, registry, options) or busy.get(attempt.load_run_id, ("", ""))
+        if not code and options.declaration == "original" and not item["declaration"]:
+            code, reason = "unknown declaration", "it was loaded before the declarations of files were kept"
         if not code and options.source == "files":
             code, reason = _verify_source(attempt, item)
         if code:
@@ -123,6 +142,20 @@ def _busy(connection: psycopg.Connection, load_runs: Sequence[UUID]) -> dict[UUI
     return {run: ("still running", told) for run, going in found.items() if going}
 
 
+def _refuse(options: Options, registry: Registry, found: Sequence[Attempt]) -> None:
+    """Raises CannotPlanError for what cannot be done at all, whatever the files are like."""
+    if options.raw_history == "delete":
+        raise CannotPlanError(
+            "The raw records of a replaced attempt can be deleted only once an archive of its load run exists, and"
+            " there is none: they are the way back. Ask again with them superseded, which hides and keeps them."
+        )
+    if unknown := [name for name in options.extracts if name not in registry]:
+        raise CannotPlanError(f"There is no extract {', '.join(unknown)}.")
+    names = {name for attempt in found for name in (attempt.s3_key, attempt.address.name)}
+    if absent := [key for key in options.keys if key not in names]:
+        raise CannotPlanError(f"No file of these load runs is named {', '.join(absent[:3])}.")
+
+
 def _item(attempt: Attempt) -> dict[str, Any]:
     return {
         "file": attempt.load_run_file_id,
@@ -135,6 +168,8 @@ def _item(attempt: Attempt) -> dict[str, Any]:
 
 def _left_out(attempt: Attempt, registry: Registry, options: Options) -> tuple[str, str] | None:
     if options.files is not None and attempt.load_run_file_id not in options.files:
+        return "other file", "it was not asked for"
+    if options.keys and not {attempt.s3_key, attempt.address.name} & set(options.keys):
         return "other file", "it was not asked for"
     day = attempt.extracted_at.date() if attempt.extracted_at else None
     if options.since and (day is None or day < options.since):

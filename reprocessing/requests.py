@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -12,13 +13,18 @@ from access import rights
 from audit.transitions import record
 from jobs import submission
 from jobs.models import Job, JobRun, Plan
-from reprocessing import planning
+from reprocessing import planning, versions
 from reprocessing.execution import ROLLBACK
 from reprocessing.planning import CannotPlanError, Options
-from warehouse import discovery, registry, rollback
+from warehouse import differences, discovery, downstream, freshness, redelivery, registry, rollback
 from warehouse.connections import connect
 from warehouse.discovery import Candidate, Filter
 from warehouse.errors import TellableError
+from warehouse.freshness import Live
+from warehouse.redelivery import Compared
+from warehouse.registry import Extract
+
+MOST_OUTDATED = 2_000  # files of one job
 
 
 def ask_reprocess(
@@ -30,11 +36,18 @@ def ask_reprocess(
     CannotPlanError, AlreadyActiveError, UnreachableWarehouseError.
     """
     rights.demand(actor, rights.REPROCESS)
+    if options.declaration == "original" and not dry_run:
+        raise CannotPlanError(
+            "With the original declaration only a dry run is possible: staging is what the declaration in force makes"
+            " of raw. To publish with a former declaration, put it into force again."
+        )
     held = submission.holders(load_runs)
     if held and len(held) == len(set(load_runs)):
         raise submission.AlreadyActiveError(*next(iter(held.items())))
     with connect(url, purpose="plan") as connection:
         selection = planning.select(connection, registry.current(), load_runs, options, held)
+        if options.declaration == "original":
+            versions.original(connection, registry.current(), selection.included)
     return submission.submit(planning.plan(selection, options, reason), actor, dry_run=dry_run)
 
 
@@ -80,12 +93,43 @@ def ask_retry(url: str, job: Job, *, actor: User) -> Job:
     return ask_reprocess(url, runs, options, reason=job.plan.reason, actor=actor)
 
 
+def ask_outdated(
+    url: str, extract: str, group: str, *, expected: str | None, reason: str, actor: User, dry_run: bool = False
+) -> Job:
+    """Plan one job about the files of a group that freshness finds: from raw, or from the files where it needs them.
+
+    At most MOST_OUTDATED of them, in the order of the source. `expected` and what it raises: as ask_found.
+    """
+    rights.demand(actor, rights.REPROCESS)
+    with connect(url, purpose="freshness") as connection:
+        found, files = freshness.members(connection, registry.current(), extract, group, held_runs())
+    if found is None or not files:
+        raise CannotPlanError("No file is out of date in this way any more. Nothing was asked for.")
+    if found.way == differences.HAND:
+        raise CannotPlanError(
+            f"The natural key of {extract} changed: its staging table must be emptied and keyed anew by hand before its"
+            " files can be read again. Nothing was asked for."
+        )
+    taken = files[:MOST_OUTDATED]
+    if expected is not None and mark(taken) != expected:
+        raise ChangedMeanwhileError(
+            f"What is out of date in this way has changed since it was shown: it is {len(files):,} files now."
+            " Nothing was asked for; look again."
+        )
+    options = Options(
+        files=frozenset(file.load_run_file_id for file in taken),
+        source="files" if found.way == differences.FILES else "raw",
+    )
+    runs = list(dict.fromkeys(file.load_run_id for file in taken))
+    return ask_reprocess(url, runs, options, reason=reason, actor=actor, dry_run=dry_run)
+
+
 def held_runs() -> list[UUID]:
     """The load runs that active jobs are about."""
     return list(JobRun.objects.filter(held=True).values_list("load_run_id", flat=True))
 
 
-def mark(found: Sequence[Candidate]) -> str:
+def mark(found: Sequence[Candidate | Live]) -> str:
     """Equal for the same files in the same order."""
     ids = ",".join(str(candidate.load_run_file_id) for candidate in found)
     return hashlib.sha256(ids.encode()).hexdigest()[:16]
@@ -116,3 +160,19 @@ def ask_rollback(url: str, job: Job, *, reason: str, actor: User) -> Job:
         included=[{**item, "records": None} for item in job.plan.included],
     )
     return submission.submit(plan, actor, undoes=job)
+
+
+def compare_sources(url: str, extract: str, *, actor: User, seconds: float) -> Compared:
+    """Compare files at the source with what was loaded, for as long as a page can wait. Raises PermissionDenied."""
+    rights.demand(actor, rights.REPROCESS)
+    with connect(url, purpose="compare sources") as connection:
+        return redelivery.compare(connection, registry.current(), extract=extract, seconds=seconds)
+
+
+def say_merged(url: str, extract: Extract, *, seen: datetime, reason: str, actor: User) -> int:
+    """Take the keys that were stale at `seen` from the list: core holds them. How many. Raises PermissionDenied."""
+    rights.demand(actor, rights.REMERGE)
+    with connect(url, purpose="downstream") as connection, transaction.atomic():
+        keys = downstream.dealt_with(connection, extract, seen=seen)
+        record(actor, "core said up to date", actor, {"extract": extract.name, "keys": keys, "reason": reason})
+        return keys

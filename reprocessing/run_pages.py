@@ -82,17 +82,16 @@ def reprocess(request: HttpRequest, load_run_id: UUID) -> HttpResponseBase:
     """The form; while it is being filled in, the files that it selects are shown beside it."""
     assert isinstance(request.user, User)  # noqa: S101
     found = _run_or_404(load_run_id)
-    extracts = list(
-        LoadRunFile.objects.filter(load_run=found).order_by("extract_type").values_list("extract_type", flat=True)
-    )
-    names = list(dict.fromkeys(extracts))
+    of_run = LoadRunFile.objects.filter(load_run=found).order_by("extract_type", "load_run_file_id")
+    files = list(of_run.values_list("load_run_file_id", "s3_key"))
+    names = list(dict.fromkeys(of_run.values_list("extract_type", flat=True)))
     initial = {"which": "failed" if found.state in ("failed", "completed with failures") else "all"}  # type: ignore[attr-defined]
     if request.method == "POST":
-        form = ReprocessForm(request.POST, extracts=names)
+        form = ReprocessForm(request.POST, extracts=names, files=files)
         if form.is_valid() and (job := _ask(request, form, load_run_id)):
             return redirect(job)
     else:
-        form = ReprocessForm(request.GET or None, extracts=names, initial=initial)
+        form = ReprocessForm(request.GET or None, extracts=names, files=files, initial=initial)
         form.is_valid()
     shown = form.options() if form.is_bound else planning.Options(which=initial["which"])
     selection, refused = _selection(load_run_id, shown)

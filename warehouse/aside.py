@@ -14,9 +14,10 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from warehouse import ingest, journal, names
+from warehouse import code, ingest, journal, names
 from warehouse.attempts import Attempt
 from warehouse.build import Workspace
+from warehouse.canonical import Canonical
 from warehouse.errors import TellableError, reason_of
 from warehouse.failpoints import failpoint
 from warehouse.ingest import Intake
@@ -66,8 +67,11 @@ def read(
 
     Raises FileUnreadableError, LostFenceError, and what `told` raises.
     """
-    step = f"read {attempt.load_run_file_id}"
+    step, way = f"read {attempt.load_run_file_id}", f"{extract.digest} {code.reading()}"
     known = noted(connection, writer.job_id, step) or {}
+    if known.get("way", way) != way:  # another version of Restage or of the declaration has read it
+        _forget(connection, writer, step, into, stand_in, {})
+        known = {}
     if known.get("failed"):
         raise FileUnreadableError(known["failed"])
     if known.get("complete"):
@@ -101,27 +105,40 @@ def read(
             with connection.transaction():
                 journal.hold_fence(connection, writer)
                 intake, complete = next(portions)
-                note(connection, writer, step, _noting(intake, complete=complete))
+                note(connection, writer, step, {"way": way, **_noting(intake, complete=complete)})
             failpoint("chunk read")
             if complete:
                 return intake
     except ingest.FILE_ERRORS as error:
-        with connection.transaction():
-            journal.hold_fence(connection, writer)
-            connection.execute(sql.SQL("DELETE FROM {} WHERE load_run_file_id = %s").format(into), [stand_in])
-            note(connection, writer, step, {"failed": reason_of(error)})
+        _forget(connection, writer, step, into, stand_in, {"way": way, "failed": reason_of(error)})
         raise FileUnreadableError(reason_of(error)) from error
+
+
+def _forget(
+    connection: psycopg.Connection,
+    writer: Writer,
+    step: str,
+    table: sql.Identifier,
+    stand_in: int,
+    detail: dict[str, Any],
+) -> None:
+    """Take back the chunks of a file that have been read, and note that."""
+    with connection.transaction():
+        journal.hold_fence(connection, writer)
+        connection.execute(sql.SQL("DELETE FROM {} WHERE load_run_file_id = %s").format(table), [stand_in])
+        note(connection, writer, step, detail)
 
 
 def _noting(intake: Intake, *, complete: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"read": intake.read, "ingested": intake.ingested, "complete": complete}
     if complete:
-        found["malformed"] = [asdict(one) for one in intake.malformed]
+        found |= {"malformed": [asdict(one) for one in intake.malformed], "canonical": asdict(intake.canonical)}
     return found
 
 
 def _intake(known: dict[str, Any]) -> Intake:
-    return Intake(known["read"], known["ingested"], [Malformed(**one) for one in known["malformed"]])
+    malformed = [Malformed(**one) for one in known["malformed"]]
+    return Intake(known["read"], known["ingested"], malformed, Canonical(**known["canonical"]))
 
 
 def noted(connection: psycopg.Connection, job_id: UUID, step: str) -> dict[str, Any] | None:

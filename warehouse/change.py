@@ -32,6 +32,8 @@ class Change:
     arrived_in: sql.Identifier | None = None
     # stand-in id → the attempt it will replace, for its place in the file order (None: a first attempt)
     stands_for: dict[int, int | None] = field(default_factory=dict)
+    # write the rows that the change's own attempts win anew also where their values stay
+    rewrite: bool = False
 
     @property
     def new(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 
-from warehouse import build, diff, ingest, locks, names, publish, runs, sources
+from warehouse import build, builds, diff, downstream, ingest, locks, names, publish, runs, sources
 from warehouse import change as changes
 from warehouse.diff import Counts
 from warehouse.errors import TellableError, reason_of
@@ -141,6 +141,7 @@ def _load_run(
         for name, found in counts.items():
             runs.note_staging(connection, load_run_id, name, registry[name].table, found)
         runs.finish(connection, load_run_id)
+        downstream.settle(connection)
     return loaded
 
 
@@ -165,6 +166,8 @@ def _load_file(
         counts = diff.classify(connection, change, space)
         publish.apply(connection, change, space, counts)
         publish.note_rejections(connection, change, space)
+        builds.note_read(connection, extract, {file_id: intake.canonical})
+        downstream.note(connection, change, space, counts)
         space.clear(connection, extract)
     loaded.files += 1
     loaded.records += intake.ingested

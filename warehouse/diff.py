@@ -24,8 +24,9 @@ class Counts:
 
     Of the keys: inserted + updated + deleted + unchanged + kept_newer = all touched keys that exist before or after.
     `kept_newer`: the new attempt has a valid record of the key, a newer file's stands. `deleted_by_rejection` is the
-    part of `deleted` whose record in the new attempt was rejected. Of the records: `rejected` by a check,
-    `deduplicated` because a later record of the same attempts has the same key.
+    part of `deleted` whose record in the new attempt was rejected; `rewritten` is the part of `unchanged` that gets a
+    new owner and load time all the same (mode replace). Of the records: `rejected` by a check, `deduplicated` because a
+    later record of the same attempts has the same key.
     """
 
     inserted: int = 0
@@ -35,6 +36,7 @@ class Counts:
     kept_newer: int = 0
     rejected: int = 0
     deleted_by_rejection: int = 0
+    rewritten: int = 0
     deduplicated: int = 0
     records: int = 0
 
@@ -73,11 +75,13 @@ def classify(connection: psycopg.Connection, change: Change, space: Workspace) -
         sql.SQL(
             "CREATE UNLOGGED TABLE {diff} AS SELECT {key}, h.row_hash AS before_hash, w.row_hash AS after_hash,"
             " CASE WHEN w.row_hash IS NULL THEN 'deleted' WHEN h.row_hash IS NULL THEN 'inserted'"
-            " WHEN h.row_hash <> w.row_hash THEN 'updated' ELSE 'kept_newer' END AS class,"
+            " WHEN h.row_hash <> w.row_hash THEN 'updated'"
+            " WHEN {rewrite} AND w.load_run_file_id = ANY({new}) THEN 'rewritten' ELSE 'kept_newer' END AS class,"
             " w.row_hash IS NULL AND coalesce(o.refused, false) AS by_rejection,"
             " coalesce(o.accepted, false) AS accepted"
             " FROM {keys} k LEFT JOIN {winners} w ON {k_w} LEFT JOIN {hashes} h ON {k_h} LEFT JOIN ({own}) o ON {k_o}"
             " WHERE h.row_hash IS DISTINCT FROM w.row_hash OR o.accepted"
+            " OR {rewrite} AND w.load_run_file_id = ANY({new})"
         ).format(**parts)
     )
     connection.execute(sql.SQL("ANALYZE {}").format(parts["diff"]))
@@ -110,6 +114,7 @@ def _parts(change: Change, space: Workspace) -> dict[str, sql.Composable]:
         "own_key": names.key(extract, of="v"),
         "own": own,
         "new": names.integers(change.new),
+        "rewrite": sql.Literal(change.rewrite),
         "k_b": names.same_key(extract, "k", "b"),
         "k_s": names.same_key(extract, "k", "s"),
         "k_w": names.same_key(extract, "k", "w"),

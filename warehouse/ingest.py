@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from warehouse import wire
+from warehouse.canonical import NOTHING, Canonical, Seal
 from warehouse.errors import TellableError
 from warehouse.registry import Extract
 from warehouse.sources import Address, Content, Measured, MissingFileError
@@ -36,6 +37,7 @@ class Intake:
     read: int = 0
     ingested: int = 0
     malformed: list[Malformed] = field(default_factory=list)
+    canonical: Canonical = NOTHING
 
     @property
     def rejected(self) -> int:
@@ -82,12 +84,12 @@ def portions(
     `skip`: the number of records that earlier portions have dealt with; these are read and not copied. Raises what
     copy() raises; the last portion must then be rolled back, and earlier ones taken back.
     """
-    intake = Intake()
+    intake, seal = Intake(), Seal()
     columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in extract.columns)
     statement = sql.SQL("COPY {} ({}, load_run_file_id, record_no) FROM STDIN").format(into, columns)
     with address.open() as stream:
         measured = Measured(stream)
-        blocks = _blocks(wire.records(measured, extract), load_run_file_id, intake, skip)
+        blocks = _blocks(wire.records(measured, extract), load_run_file_id, intake, seal, skip)
         complete = False
         while not complete:
             due, complete = time.monotonic() + seconds, True
@@ -100,6 +102,7 @@ def portions(
                         break
             if complete:
                 _check(intake, measured.content, content, address)
+                intake.canonical = seal.canonical
             yield intake, complete
 
 
@@ -113,8 +116,8 @@ def _check(intake: Intake, found: Content, planned: Content, address: Address) -
         )
 
 
-def _blocks(records: Iterator[Record | Malformed], owner: int, intake: Intake, skip: int) -> Iterator[str]:
-    """The records after the first `skip` in COPY's text form; `intake` counts all of them."""
+def _blocks(records: Iterator[Record | Malformed], owner: int, intake: Intake, seal: Seal, skip: int) -> Iterator[str]:
+    """The records after the first `skip` in COPY's text form; `intake` and `seal` take all of them."""
     lines: list[str] = []
     size = 0
     for record in records:
@@ -122,8 +125,10 @@ def _blocks(records: Iterator[Record | Malformed], owner: int, intake: Intake, s
         if isinstance(record, Malformed):
             if len(intake.malformed) < KEPT_MALFORMED:
                 intake.malformed.append(record)
+            seal.refuse(record.reason)
             continue
         intake.ingested += 1
+        seal.add(record.fields)
         if intake.read <= skip:
             if intake.read % SKIPPED_AT_ONCE == 0:
                 yield ""  # so that who watches hears of it

@@ -27,7 +27,7 @@ def keep_before(connection: psycopg.Connection, change: Change, space: Workspace
             "INSERT INTO restage.before_images (job_id, table_name, class, key, image)"
             " SELECT {job}, {table}, k.class, jsonb_build_object({key}),"
             " CASE WHEN s.load_run_file_id IS NOT NULL THEN to_jsonb(s) END FROM {diff} k LEFT JOIN {stg} s ON {same}"
-            " WHERE k.class IN ('inserted', 'updated', 'deleted')"
+            " WHERE k.class IN ('inserted', 'updated', 'rewritten', 'deleted')"
         ).format(
             job=sql.Literal(writer.job_id),
             table=sql.Literal(extract.table),
@@ -61,7 +61,7 @@ def apply(
         "owner": owner,
     }
     rows = counts.updated + counts.unchanged + counts.kept_newer
-    way = _replace if counts.updated * 2 > rows and not extract.staging_only else _merge
+    way = _replace if (counts.updated + counts.rewritten) * 2 > rows and not extract.staging_only else _merge
     with hashes.followed(connection, extract, space.table(extract, "diff")):
         way(connection, extract, parts, counts)
 
@@ -73,7 +73,7 @@ def _merge(connection: psycopg.Connection, extract: Extract, parts: dict[str, sq
     updated = connection.execute(
         sql.SQL(
             "UPDATE {stg} s SET ({columns}, load_run_file_id, load_ts) = ROW({values}, {owner}, now())"
-            " FROM {diff} k JOIN {built} b ON {k_b} WHERE k.class = 'updated' AND {k_s}"
+            " FROM {diff} k JOIN {built} b ON {k_b} WHERE k.class IN ('updated', 'rewritten') AND {k_s}"
         ).format(**parts)
     ).rowcount
     inserted = connection.execute(
@@ -82,22 +82,26 @@ def _merge(connection: psycopg.Connection, extract: Extract, parts: dict[str, sq
             " FROM {diff} k JOIN {built} b ON {k_b} WHERE k.class = 'inserted'"
         ).format(**parts)
     ).rowcount
-    _refuse_other(extract, (inserted, updated, deleted), (counts.inserted, counts.updated, counts.deleted))
+    wanted = (counts.inserted, counts.updated + counts.rewritten, counts.deleted)
+    _refuse_other(extract, (inserted, updated, deleted), wanted)
 
 
 def _replace(
     connection: psycopg.Connection, extract: Extract, parts: dict[str, sql.Composable], counts: Counts
 ) -> None:
     deleted = connection.execute(
-        sql.SQL("DELETE FROM {stg} s USING {diff} k WHERE k.class IN ('deleted', 'updated') AND {k_s}").format(**parts)
+        sql.SQL(
+            "DELETE FROM {stg} s USING {diff} k WHERE k.class IN ('deleted', 'updated', 'rewritten') AND {k_s}"
+        ).format(**parts)
     ).rowcount
     inserted = connection.execute(
         sql.SQL(
             "INSERT INTO {stg} ({columns}, load_run_file_id, load_ts) SELECT {values}, {owner}, now()"
-            " FROM {diff} k JOIN {built} b ON {k_b} WHERE k.class IN ('inserted', 'updated')"
+            " FROM {diff} k JOIN {built} b ON {k_b} WHERE k.class IN ('inserted', 'updated', 'rewritten')"
         ).format(**parts)
     ).rowcount
-    wanted = (counts.inserted + counts.updated, counts.updated + counts.deleted)
+    again = counts.updated + counts.rewritten
+    wanted = (counts.inserted + again, again + counts.deleted)
     _refuse_other(extract, (inserted, deleted), wanted)
 
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from warehouse.declarations import DeclarationError, Document
@@ -95,9 +96,14 @@ class Extract:
         return tuple(column for column in self.columns if column.type != FILE_ONLY)
 
     @cached_property
+    def document(self) -> str:
+        """The declaration as canonical JSON; from_document() makes the extract of it again."""
+        return json.dumps(asdict(self), sort_keys=True, default=str)
+
+    @cached_property
     def digest(self) -> str:
-        """SHA-256 of the declaration's meaning: equal digests build equal rows."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """SHA-256 of the document: which version of the declaration this is. Equal digests build equal rows."""
+        return hashlib.sha256(self.document.encode()).hexdigest()
 
     def match(self, file_name: str) -> re.Match[str] | None:
         return re.fullmatch(self.file_name, file_name)
@@ -129,6 +135,18 @@ class Registry:
 
     def __contains__(self, name: str) -> bool:
         return name in self._by_name
+
+    def dependants(self, name: str) -> list[tuple[Extract, bool]]:
+        """The extracts that depend on this one, with whether they do so directly; in dependency order."""
+        found: dict[str, bool] = {name: False}
+        for extract in self.extracts:
+            if through := found.keys() & set(extract.depends_on):
+                found[extract.name] = name in through
+        return [(self._by_name[other], direct) for other, direct in found.items() if other != name]
+
+    def with_versions(self, versions: Mapping[str, Extract]) -> "Registry":
+        """The same extracts, some of them in another version (by name)."""
+        return Registry(versions.get(extract.name, extract) for extract in self.extracts)
 
     def of_table(self, table: str) -> Extract:
         """The extract that feeds `table`. Raises KeyError."""
@@ -174,6 +192,18 @@ def load(folders: Iterable[Path]) -> Registry:
             extracts[extract.name], tables[extract.table] = (extract, document), path
     _check_dependencies(extracts)
     return Registry(extract for extract, _document in extracts.values())
+
+
+def from_document(document: Mapping[str, Any]) -> Extract:
+    """The extract of a former declaration's document; what the document does not know yet has its default."""
+    told = {name: document[name] for name in Extract.__dataclass_fields__ if name in document}
+    for name in ("columns", "staging_only"):
+        told[name] = tuple(Column(**column) for column in told[name])
+    told["rules"] = tuple(Rule(**{**rule, "values": tuple(rule["values"])}) for rule in told["rules"])
+    told["format"] = Format(**told["format"])
+    for name in ("natural_key", "depends_on"):
+        told[name] = tuple(told[name])
+    return Extract(**told)
 
 
 def _check_dependencies(extracts: Mapping[str, tuple[Extract, Document]]) -> None:

@@ -15,7 +15,21 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from warehouse import aside, attempts, build, diff, ingest, journal, locks, names, publish, runs
+from warehouse import (
+    aside,
+    attempts,
+    build,
+    builds,
+    code,
+    diff,
+    downstream,
+    ingest,
+    journal,
+    locks,
+    names,
+    publish,
+    runs,
+)
 from warehouse.aside import FileUnreadableError, Reading
 from warehouse.attempts import Attempt, Staged
 from warehouse.build import Workspace
@@ -44,10 +58,12 @@ class FileFailedError(TellableError):
 class Work:
     """`files`: attempt → the content that its file must have ("source files": a new attempt is made of it).
     `refold`: attempts whose raw records are only transformed again ("existing raw").
+    `rewrite`: rows that these attempts own are written anew also where their values stay (mode replace).
     The files may belong to several load runs; each of these gets a new load run of its own."""
 
     files: Mapping[int, Content] = field(default_factory=dict)
     refold: tuple[int, ...] = ()
+    rewrite: bool = False
 
 
 @dataclass
@@ -80,7 +96,7 @@ def prepare(
         if not of_extract:
             continue
         if work.refold:
-            change = Change(extract, refold=tuple(a.load_run_file_id for a in of_extract))
+            change = Change(extract, refold=tuple(a.load_run_file_id for a in of_extract), rewrite=work.rewrite)
         else:
             change, so_far = _stage(connection, of_extract, extract, work, writer, prepared, so_far, told)
         if not change.new:
@@ -112,7 +128,7 @@ def _built(connection: psycopg.Connection, change: Change, space: Workspace, wri
 
 def _signature(change: Change) -> str:
     """Equal for what is built the same of the same records; live attempts apart (build.outdated())."""
-    said = [change.extract.digest, change.retire, change.revive, change.arrive, change.refold]
+    said = [change.extract.digest, code.folding(), change.retire, change.revive, change.arrive, change.refold]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
@@ -148,6 +164,7 @@ def _stage(
         arrive=tuple(file.stand_in for file in staged),
         arrived_in=table,
         stands_for={file.stand_in: file.old for file in staged},
+        rewrite=work.rewrite,
     )
     return change, so_far
 
@@ -180,6 +197,7 @@ def execute(
             outcome = _publish(connection, registry, work, writer, prepared, Workspace(writer.tag), reason, expected)
             failpoint("publishing")
         failpoint("published")
+        downstream.settle(connection)
     aside.sweep(connection, writer.job_id)
     return outcome
 
@@ -283,6 +301,10 @@ def _carry(
     publish.apply(connection, change, space, found.counts, ids)
     if ids:  # a refold's records have been judged when they came
         publish.note_rejections(connection, change, space, ids)
+    staged = prepared.staged.get(change.extract.table, ())
+    builds.note_read(connection, change.extract, {files[s.old]: s.intake.canonical for s in staged})
+    builds.note_folded(connection, change.extract, change.refold)
+    downstream.note(connection, change, space, found.counts, writer.job_id)
     return found
 
 

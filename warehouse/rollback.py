@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from warehouse import aside, attempts, build, diff, journal, locks, names, publish
+from warehouse import aside, attempts, build, builds, diff, downstream, journal, locks, names, publish
 from warehouse.build import Workspace
 from warehouse.change import Change
 from warehouse.diff import Diff
@@ -95,6 +95,7 @@ def execute(
             journal.hold_fence(connection, writer)
             outcome = _take_back(connection, registry, job_id, writer, space, expected)
             failpoint("rolling back")
+        downstream.settle(connection)
     finally:
         aside.sweep(connection, writer.job_id)
     return outcome
@@ -122,6 +123,8 @@ def _take_back(
             )
         publish.keep_before(connection, change, space, writer)
         publish.apply(connection, change, space, found.counts)
+        builds.note_folded(connection, change.extract, change.revive)
+        downstream.note(connection, change, space, found.counts, writer.job_id)
         restored = _restore_owners(connection, change.extract, job_id)
         tables[change.extract.table] = {**found.as_json(), "restored_exactly": restored}
     for old, new in published["files"].items():

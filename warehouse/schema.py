@@ -112,6 +112,19 @@ RESTAGE_TABLES: dict[str, str] = {
     # a job that could not read a file again; `released_at`: a person has let it be tried anew
     "failed_tries": """load_run_file_id integer NOT NULL, job_id uuid NOT NULL, reason text NOT NULL,
         at timestamptz NOT NULL DEFAULT now(), released_at timestamptz, PRIMARY KEY (load_run_file_id, job_id)""",
+    # every version of a declaration that built rows, by its content
+    "declarations": """digest text PRIMARY KEY, extract_type text NOT NULL, document jsonb NOT NULL,
+        first_seen timestamptz NOT NULL DEFAULT now()""",
+    # what built the rows of an attempt; `read_declaration`, `reading`: with what its file was read (NULL: not known)
+    "builds": """load_run_file_id integer PRIMARY KEY, read_declaration text, reading text, declaration text NOT NULL,
+        folding text NOT NULL, canonical text, multiset text, folded_at timestamptz NOT NULL DEFAULT now()""",
+    # how the file of an attempt, as it lay at the source then, compares with what was loaded of it
+    "source_checks": """load_run_file_id integer PRIMARY KEY, verdict text NOT NULL,
+        checked_at timestamptz NOT NULL DEFAULT now()""",
+    # what `core` has not taken over yet: a key, or (key NULL) as many keys of a run as `keys` says
+    "stale_core": """extract_type text NOT NULL, load_run_id uuid, key jsonb, keys integer NOT NULL,
+        class text NOT NULL, since timestamptz NOT NULL DEFAULT clock_timestamp(), job_id uuid,
+        settled_at timestamptz""",
     # one row a broken check of a record; never its values
     "rejections": """load_run_file_id integer NOT NULL, extract_type text NOT NULL, stage text NOT NULL,
         record_no integer NOT NULL, line_no integer, column_name text, value_class text NOT NULL,
@@ -132,11 +145,14 @@ INDEXES: dict[str, str] = {
     "etl.staging_runs_load_run_completed_idx": """ON etl.staging_runs (load_run_id, extract_type)
         WHERE status = 'completed'""",
     "etl.staging_runs_load_run_idx": "ON etl.staging_runs (load_run_id)",
+    "restage.stale_core_key_idx": "ON restage.stale_core (extract_type, key) WHERE key IS NOT NULL",
     "restage.rejections_file_idx": "ON restage.rejections (load_run_file_id)",
     "restage.effects_job_idx": "ON restage.effects (job_id)",
     "restage.run_parents_parent_idx": "ON restage.run_parents (parent_load_run_id)",
 }
-UNIQUE_INDEXES = frozenset({"etl.load_run_files_live_idx", "etl.staging_runs_load_run_completed_idx"})
+UNIQUE_INDEXES = frozenset(
+    {"etl.load_run_files_live_idx", "etl.staging_runs_load_run_completed_idx", "restage.stale_core_key_idx"}
+)
 
 # Replaced: it forbids a second attempt at a file (load_run_files_live_idx holds for the attempts that count).
 DROPPED_INDEXES = ("etl.load_run_files_unique_idx",)

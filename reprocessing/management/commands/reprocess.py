@@ -12,7 +12,7 @@ from jobs import actors, report, waiting
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
 from reprocessing import requests
-from reprocessing.planning import SOURCES, WHICH, Options
+from reprocessing.planning import DECLARATIONS, MODES, RAW_HISTORIES, SOURCES, WHICH, Options
 from warehouse.commands import Refusal, answer
 
 GOOD_ENDS = (*Job.PUBLISHED, Job.State.PREVIEWED, Job.State.AWAITING)
@@ -34,6 +34,16 @@ class Command(BaseCommand):
             "--to", dest="until", type=date.fromisoformat, metavar="D", help="extracted on this day or before"
         )
         parser.add_argument(
+            "--only-file", nargs="+", default=[], metavar="KEY", help="only files of these names, in whichever run"
+        )
+        parser.add_argument("--mode", choices=MODES, default="incremental", help="write changed rows, or all it owns")
+        parser.add_argument(
+            "--raw-history", choices=RAW_HISTORIES, default="supersede", help="what becomes of the replaced records"
+        )
+        parser.add_argument(
+            "--declaration", choices=DECLARATIONS, default="current", help="original: as each was built; dry run only"
+        )
+        parser.add_argument(
             "--past-breaker", action="store_true", help="publish though the circuit breaker objects; needs an approval"
         )
         parser.add_argument("--dry-run", action="store_true", help="show exactly what would change, and stop there")
@@ -53,6 +63,10 @@ class Command(BaseCommand):
                 which=options["files"],
                 since=options["since"],
                 until=options["until"],
+                keys=tuple(options["only_file"]),
+                mode=options["mode"],
+                raw_history=options["raw_history"],
+                declaration=options["declaration"],
                 past_breaker=options["past_breaker"],
             )
             try:

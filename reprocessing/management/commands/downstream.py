@@ -1,0 +1,68 @@
+"""`manage.py downstream`: what core has not taken over yet, and the list of keys to merge again."""
+
+import csv
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.core.management.base import BaseCommand, CommandParser
+
+from access import rights
+from audit.transitions import record
+from jobs import actors
+from warehouse import downstream, registry
+from warehouse.commands import Refusal, answer
+from warehouse.connections import connect
+from warehouse.downstream import LIST_COLUMNS
+
+
+class Command(BaseCommand):
+    help = "Lists what changed in staging since core last took it over, for each extract."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--extract", default="", metavar="TYPE", help="only this extract")
+        parser.add_argument("--csv", action="store_true", help="print the re-merge list as CSV, keys as SHA-256")
+        parser.add_argument("--keys", action="store_true", help="with the keys in clear; needs the right, and is noted")
+        parser.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
+        parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+    def handle(self, *, extract: str, actor: str | None, **options: Any) -> None:
+        with answer(self, as_json=options["json"]) as said:
+            known = registry.current()
+            if extract and extract not in known:
+                raise Refusal(f"There is no extract {extract}.", code=2)
+            if options["csv"] == options["json"] is True or (options["keys"] and not options["csv"]):
+                raise Refusal("--csv prints a table of its own: not with --json; --keys only with --csv.", code=2)
+            with connect(settings.WAREHOUSE_URL, purpose="downstream") as connection:
+                found = [e for e in downstream.look(connection, known) if extract in ("", e.extract_type)]
+                if options["csv"]:
+                    chosen = known[extract] if extract else None
+                    self._export(connection, chosen, actor if options["keys"] else None, in_clear=options["keys"])
+                    return
+            said.result = {
+                "keys": sum(entry.keys for entry in found),
+                "deleted": sum(entry.deleted for entry in found),
+                "extracts": [asdict(entry) for entry in found],
+            }
+            if not found:
+                said.line("Core has taken over everything that is known to have changed.")
+            for entry in found:
+                said.line(
+                    f"{entry.extract_type}: {entry.keys:,} keys stale since {entry.since:%Y-%m-%d %H:%M}"
+                    f" ({entry.changed:,} changed, {entry.deleted:,} deleted), of {len(entry.load_runs):,} load runs"
+                )
+
+    def _export(self, connection: Any, extract: Any, actor: str | None, *, in_clear: bool) -> None:
+        if in_clear:
+            user = actors.of_shell(actor)
+            try:
+                rights.demand(user, rights.EXPORT_KEYS)
+            except PermissionDenied as error:
+                raise Refusal(str(error)) from error
+            record(user, "natural keys exported", user, {"extract": extract.name if extract else "all"})
+        columns = LIST_COLUMNS if in_clear else LIST_COLUMNS[:-1]
+        writer = csv.DictWriter(self.stdout, columns, extrasaction="ignore", lineterminator="")
+        writer.writeheader()
+        for row in downstream.merge_list(connection, extract, in_clear=in_clear):
+            writer.writerow(row)

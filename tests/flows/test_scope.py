@@ -1,0 +1,167 @@
+"""What a job is about and how it writes: by file, by day, replace, original declaration; what is refused."""
+
+from dataclasses import replace
+from io import StringIO
+from uuid import UUID
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from jobs import work
+from jobs.models import Job
+from reprocessing import requests
+from reprocessing.planning import CannotPlanError, Options
+from tests.house import House, row
+from warehouse.registry import Column, Rule
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+DEAR = Rule("fee", "range", "", (0, 100), "reject", "dear")
+
+
+@pytest.fixture
+def ask(console: House, people, settings):
+    def asked(run, *, dry_run=False, **options):
+        return requests.ask_reprocess(
+            settings.WAREHOUSE_URL, [run], Options(**options), reason="r", actor=people["operator"], dry_run=dry_run
+        )
+
+    return asked
+
+
+@pytest.fixture
+def run(console: House) -> UUID:
+    """A run of two files, both since delivered anew."""
+    console.write("20260105", row("1"), row("2", fee="500"), org="a")
+    console.write("20260105", row("3"), org="b")
+    (loaded,) = console.load().runs
+    console.write("20260105", row("1", fee="11"), row("2", fee="500"), org="a")
+    console.write("20260105", row("3", fee="33"), org="b")
+    return loaded.load_run_id
+
+
+@pytest.fixture
+def operator(people) -> Client:
+    made = Client()
+    made.force_login(people["operator"])
+    return made
+
+
+def done(job: Job) -> Job:
+    work.run(job.pk)
+    work.run(job.pk)
+    return Job.objects.select_related("plan").get(pk=job.pk)
+
+
+def command(*words: str) -> None:
+    call_command("reprocess", *words, "--as", "operator", stdout=StringIO(), stderr=StringIO())
+
+
+def test_a_file_is_chosen_by_its_name(console: House, run, people):
+    command(str(run), "--reason", "r", "--only-file", "b_visits_20260105.csv")
+    job = done(Job.objects.get())
+    assert [item["key"] for item in job.plan.included] == ["b_visits_20260105.csv"]
+    assert [(item["key"], item["code"]) for item in job.plan.excluded] == [("a_visits_20260105.csv", "other file")]
+    assert (console.staged()["1"][0], console.staged()["3"][0]) == ("10.00", "33.00")
+    assert console.violations() == 0
+
+
+def test_a_name_that_no_file_has_is_refused(console: House, run, people):
+    with pytest.raises(SystemExit):
+        command(str(run), "--reason", "r", "--only-file", "c.csv", "b_visits_20260105.csv")
+    assert not Job.objects.exists()
+
+
+def test_files_are_ticked_on_the_page_and_days_narrow_it(console: House, run, operator):
+    page = operator.get(f"/runs/{run}/reprocess/?source=files&which=all&only_files=2")
+    assert [item["key"] for item in page.context["selection"].included] == ["b_visits_20260105.csv"]
+    data = {"source": "files", "which": "all", "reason": "r"}
+    wrong = operator.post(f"/runs/{run}/reprocess/", {**data, "only_files": "77"})
+    assert wrong.status_code == 422
+    wrong = operator.post(f"/runs/{run}/reprocess/", {**data, "since": "2026-02-02", "until": "2026-01-01"})
+    assert "before the first one" in wrong.content.decode()
+    none = operator.post(f"/runs/{run}/reprocess/", {**data, "since": "2026-02-02"})
+    assert (none.status_code, "extracted before 2026-02-02" in none.content.decode()) == (422, True)
+    operator.post(f"/runs/{run}/reprocess/", {**data, "only_files": "2", "until": "2026-01-05"})
+    assert [item["file"] for item in Job.objects.get().plan.included] == [2]
+
+
+def test_replace_is_shown_in_the_dry_run_and_done_as_shown(console: House, run, ask, operator):
+    dry = done(ask(run, dry_run=True, mode="replace"))
+    assert dry.plan.tables["visits"]["rewritten"] == 1
+    page = operator.get(dry.get_absolute_url()).content.decode()
+    assert "Every row that the files own is written anew" in page and "1 of the unchanged rows" in page
+    job = done(ask(run, mode="replace"))
+    assert (job.state, job.tables) == ("succeeded", dry.plan.tables)
+    owners = console.connection.execute("SELECT DISTINCT load_run_file_id FROM stg.visits").fetchall()
+    assert len(owners) == 2 and min(owners) > (2,), "also the row that stayed has a new owner"
+
+
+def test_trap_22_raw_records_are_not_deleted_without_an_archive(console: House, run, ask, operator, people):
+    with pytest.raises(CannotPlanError, match="only once an archive of its load run exists"):
+        ask(run, raw_history="delete")
+    data = {"source": "files", "which": "all", "reason": "r", "raw_history": "delete"}
+    refused = operator.post(f"/runs/{run}/reprocess/", data)
+    assert (refused.status_code, "archive of its load run" in refused.content.decode()) == (422, True)
+    with pytest.raises(SystemExit):
+        command(str(run), "--reason", "r", "--raw-history", "delete")
+    assert not Job.objects.exists()
+
+
+def declare(house: House, **changes) -> None:
+    house.registry = house.registry.with_versions({"Visits": replace(house.visits, **changes)})
+
+
+def test_the_original_declaration_shows_what_it_would_make_and_publishes_nothing(console: House, run, ask, operator):
+    declare(console, rules=(DEAR,))
+    now = done(ask(run, source="raw", dry_run=True))
+    assert now.plan.tables["visits"]["deleted"] == 1
+    before = console.state()
+    former = done(ask(run, source="raw", dry_run=True, declaration="original"))
+    assert (former.state, former.plan.tables["visits"]["deleted"]) == ("previewed", 0)
+    assert former.plan.preview and former.plan.preview["declarations"][0]["differences"] == ["rule on fee added"]
+    assert console.state() == before
+    page = operator.get(former.get_absolute_url()).content.decode()
+    assert "nothing can be published this way" in page and "rule on fee added" in page
+
+
+def test_the_original_declaration_is_refused_for_more_than_a_look(console: House, run, ask, operator, people):
+    with pytest.raises(CannotPlanError, match="only a dry run is possible"):
+        ask(run, declaration="original")
+    data = {"source": "files", "which": "all", "reason": "r", "declaration": "original"}
+    refused = operator.post(f"/runs/{run}/reprocess/", data)
+    assert (refused.status_code, "Tick the dry run as well" in refused.content.decode()) == (422, True)
+    with pytest.raises(SystemExit):
+        command(str(run), "--reason", "r", "--declaration", "original")
+    assert not Job.objects.exists()
+
+
+def test_the_original_declaration_is_refused_where_it_cannot_be_applied(console: House, run, ask):
+    retyped = tuple(Column("fee", "text") if column.name == "fee" else column for column in console.visits.columns)
+    former = console.registry
+    declare(console, columns=retyped)
+    with pytest.raises(CannotPlanError, match="had other columns"):
+        ask(run, dry_run=True, declaration="original")
+    console.registry = former
+    declare(console, title="Other.")
+    done(ask(run, files=frozenset({1})))
+    with pytest.raises(CannotPlanError, match="No file of load run"):
+        ask(run, files=frozenset({1}), dry_run=True, declaration="original")
+    console.connection.execute("DELETE FROM restage.builds")
+    with pytest.raises(CannotPlanError, match="before the declarations of files were kept"):
+        ask(run, dry_run=True, declaration="original")
+
+
+def test_files_of_several_versions_need_a_choice(console: House, ask, people, settings):
+    first = console.deliver("20260105", row("1"))
+    declare(console, title="Other.")
+    second = console.deliver("20260106", row("2"))
+    with pytest.raises(CannotPlanError, match="built with 2 versions"):
+        requests.ask_reprocess(
+            settings.WAREHOUSE_URL,
+            [first, second],
+            Options(declaration="original"),
+            reason="r",
+            actor=people["operator"],
+            dry_run=True,
+        )
