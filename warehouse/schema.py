@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from warehouse import happenings
 from warehouse.registry import Column, Extract, Registry
 
 SCHEMAS = ("etl", "raw", "stg", "restage", "restage_build")
@@ -116,6 +117,8 @@ RESTAGE_TABLES: dict[str, str] = {
     "rejections": """load_run_file_id integer NOT NULL, extract_type text NOT NULL, stage text NOT NULL,
         record_no integer NOT NULL, line_no integer, column_name text, value_class text NOT NULL,
         reason text NOT NULL, severity text NOT NULL, at timestamptz NOT NULL DEFAULT now()""",
+    # what has happened to load runs, for the watcher
+    "happenings": happenings.TABLE,
 }
 
 INDEXES: dict[str, str] = {
@@ -129,6 +132,7 @@ INDEXES: dict[str, str] = {
     "etl.staging_runs_load_run_idx": "ON etl.staging_runs (load_run_id)",
     "restage.rejections_file_idx": "ON restage.rejections (load_run_file_id)",
     "restage.effects_job_idx": "ON restage.effects (job_id)",
+    "restage.happenings_tx_idx": "ON restage.happenings (tx)",
     "restage.run_parents_parent_idx": "ON restage.run_parents (parent_load_run_id)",
 }
 UNIQUE_INDEXES = frozenset({"etl.load_run_files_live_idx", "etl.staging_runs_load_run_completed_idx"})
