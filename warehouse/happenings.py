@@ -85,6 +85,11 @@ class Happening:
     status: str
 
 
+_READ = "SELECT change_id, what, load_run_id, load_run_file_id, status FROM restage.happenings"
+_SINCE = """WHERE tx >= pg_snapshot_xmin(%(from)s::pg_snapshot)
+    AND NOT pg_visible_in_snapshot(tx, %(from)s::pg_snapshot)"""
+
+
 @contextmanager
 def listening(url: str) -> Iterator[psycopg.Connection]:
     """A connection that hears the notices, and notices itself when it is dead. Raises UnreachableWarehouseError."""
@@ -120,14 +125,11 @@ def read(connection: psycopg.Connection, position: str) -> tuple[str, list[Happe
             " pg_snapshot_xmax(nullif(%s, '')::pg_snapshot) > pg_snapshot_xmax(pg_current_snapshot())",
             [position],
         ).fetchone() or ("", None)
-        since = "" if ahead or not position else " WHERE tx >= pg_snapshot_xmin(%(from)s::pg_snapshot)"
-        since += " AND NOT pg_visible_in_snapshot(tx, %(from)s::pg_snapshot)" if since else ""
         with connection.cursor(row_factory=class_row(Happening)) as cursor:
-            found = cursor.execute(
-                f"SELECT change_id, what, load_run_id, load_run_file_id, status FROM restage.happenings{since}"
-                " ORDER BY change_id",
-                {"from": position},
-            ).fetchall()
+            if ahead or not position:
+                found = cursor.execute(f"{_READ} ORDER BY change_id").fetchall()
+            else:
+                found = cursor.execute(f"{_READ} {_SINCE} ORDER BY change_id", {"from": position}).fetchall()
     return now, found
 
 
