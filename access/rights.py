@@ -15,14 +15,15 @@ RELEASE = "release quarantined files"
 RESET_BREAKER = "reset a circuit breaker"
 CANCEL = "cancel a job"
 DECIDE = "decide on approvals"
-RIGHTS = (SEE, REPROCESS, RELEASE, RESET_BREAKER, ROLL_BACK, CANCEL, DECIDE)
+MANAGE_SCHEDULES = "manage schedules and triggers"
+RIGHTS = (SEE, REPROCESS, RELEASE, RESET_BREAKER, ROLL_BACK, CANCEL, DECIDE, MANAGE_SCHEDULES)
 
 ROLES: dict[str, frozenset[str]] = {
     "viewer": frozenset({SEE}),
     "operator": frozenset({SEE, REPROCESS, RELEASE, ROLL_BACK, CANCEL}),
     "reviewer": frozenset({SEE, RESET_BREAKER, DECIDE}),
     "archive admin": frozenset({SEE}),
-    "ops": frozenset({SEE, RELEASE, RESET_BREAKER, CANCEL}),
+    "ops": frozenset({SEE, RELEASE, RESET_BREAKER, CANCEL, MANAGE_SCHEDULES}),
     "auditor": frozenset({SEE}),
     "administrator": frozenset(RIGHTS),
 }

@@ -12,10 +12,19 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 STATES = {
-    "ok": {"closed", "completed", "succeeded", "approved"},
-    "attention": {"awaiting approval", "half open", "pending", "completed with failures", "stuck", "previewed"},
-    "bad": {"failed", "rejected", "open"},
-    "progress": {"running", "processing", "previewing", "queued"},
+    "ok": {"active", "closed", "completed", "fired", "succeeded", "approved"},
+    "attention": {
+        "awaiting approval",
+        "half open",
+        "pending",
+        "completed with failures",
+        "stuck",
+        "previewed",
+        "paused",
+        "missed",
+    },
+    "bad": {"failed", "rejected", "open", "stopped", "too deep", "no right"},
+    "progress": {"running", "processing", "previewing", "queued", "waiting"},
 }
 
 
@@ -48,6 +57,15 @@ def duration(seconds: float | timedelta | None) -> str:
     if minutes:
         return f"{minutes} min {left} s" if left and minutes < 10 else f"{minutes} min"
     return f"{left} s"
+
+
+@register.filter
+def away(wait: timedelta) -> str:
+    """How long until something comes: "3 d", "8 h", "20 min", "less than 1 min"."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if wait.total_seconds() >= size * (2 if unit == "d" else 1):
+            return f"{round(wait.total_seconds() / size)} {unit}"
+    return "less than 1 min"
 
 
 @register.filter

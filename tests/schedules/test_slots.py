@@ -76,7 +76,8 @@ def test_the_rules_of_gap_and_repeat(expression: str, zone: str, after: str, wan
 
 EXPRESSIONS = ["30 2 * * *", "*/20 2 * * *", "0,30 1-3 * * *", "*/7 * * * *", "15 * * * *", "0 */2 * * *", "0 0 * * *",
                "59 23 * * SUN", "0 3 1 * *"]  # fmt: skip
-NEAR_A_CHANGE = [datetime(2026, 4, 4, 14), datetime(2026, 9, 26, 14), datetime(2026, 3, 29, 1), datetime(2026, 10, 25, 1),
+NEAR_A_CHANGE = [datetime(2026, 4, 4, 14), datetime(2026, 9, 26, 14), datetime(2026, 3, 29, 1),
+                 datetime(2026, 10, 25, 1),
                  datetime(2026, 4, 4, 15), datetime(2026, 10, 3, 15, 30), datetime(2011, 12, 30, 10)]  # fmt: skip
 
 
