@@ -1,7 +1,5 @@
 """The pages of schedules: all that asks by itself, one schedule with what came of its times, and its form."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
@@ -98,18 +96,17 @@ def _explained(expression: str) -> str:
 
 def _asks_for(found: Schedule) -> list[tuple[str, str]]:
     """The discovery filter in words: only what is not its default."""
-    form = _filter(found.wanted)
-    form.is_valid()
+    form = schedules.filter_of(found)
     shown = []
-    for name, value in found.wanted.items() if isinstance(found.wanted, dict) else ():
+    for name, value in form.data.items():
         if name in form.fields and name != "cause":
             choices = dict(getattr(form.fields[name], "choices", ()))
             shown.append((str(form.fields[name].label), str(choices.get(value, value))))
     return shown
 
 
-def _filter(data: QueryDict | dict[str, Any] | None) -> DiscoveryFilter:
-    return DiscoveryFilter(data, sorted(extract.name for extract in registry.current().extracts))
+def _empty_filter(sent: QueryDict | None) -> DiscoveryFilter:
+    return DiscoveryFilter(sent, sorted(extract.name for extract in registry.current().extracts))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -121,7 +118,7 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
     former = (found.expression, found.zone)
     sent = request.POST or (request.GET if "expression" in request.GET else None)
     form = ScheduleForm(sent, instance=found, initial={"owner": found.owner_id or request.user.pk})
-    filters = _filter(sent if sent else (found.wanted if pk else None))
+    filters = schedules.filter_of(found) if pk and not sent else _empty_filter(sent)
     valid = form.is_valid() and filters.is_valid()
     if request.method == "POST" and valid and "look" not in request.POST:
         found.wanted = {name: value for name, value in filters.cleaned_data.items() if value not in (None, "")}

@@ -207,10 +207,16 @@ def _ask(slot: Slot, now: datetime) -> None:
 
 def wanted_of(schedule: Schedule) -> Filter:
     """The discovery filter. Raises NoScheduleError where it names what is not there any more."""
-    form = DiscoveryFilter(schedule.wanted, sorted(extract.name for extract in registry.current().extracts))
+    form = filter_of(schedule)
     if not form.is_valid():
         raise NoScheduleError(f"Its filter cannot be used any more: {', '.join(form.errors)}. Change the schedule.")
     return form.wanted()
+
+
+def filter_of(schedule: Schedule) -> DiscoveryFilter:
+    """The form of what it asks for, filled in."""
+    filled = schedule.wanted if isinstance(schedule.wanted, dict) else {"most": "unreadable"}
+    return DiscoveryFilter(filled, sorted(extract.name for extract in registry.current().extracts))
 
 
 def _origin(slot: Slot) -> Origin:
