@@ -17,14 +17,18 @@ CANCEL = "cancel a job"
 DECIDE = "decide on approvals"
 REMERGE = "say that core is up to date"
 EXPORT_KEYS = "export natural keys in clear"
-RIGHTS = (SEE, REPROCESS, RELEASE, RESET_BREAKER, ROLL_BACK, CANCEL, DECIDE, REMERGE, EXPORT_KEYS)
+MANAGE_SCHEDULES = "manage schedules and triggers"
+RIGHTS = (
+    *(SEE, REPROCESS, RELEASE, RESET_BREAKER, ROLL_BACK, CANCEL, DECIDE),
+    *(REMERGE, EXPORT_KEYS, MANAGE_SCHEDULES),
+)
 
 ROLES: dict[str, frozenset[str]] = {
     "viewer": frozenset({SEE}),
     "operator": frozenset({SEE, REPROCESS, RELEASE, ROLL_BACK, CANCEL, REMERGE, EXPORT_KEYS}),
     "reviewer": frozenset({SEE, RESET_BREAKER, DECIDE}),
     "archive admin": frozenset({SEE}),
-    "ops": frozenset({SEE, RELEASE, RESET_BREAKER, CANCEL}),
+    "ops": frozenset({SEE, RELEASE, RESET_BREAKER, CANCEL, MANAGE_SCHEDULES}),
     "auditor": frozenset({SEE}),
     "administrator": frozenset(RIGHTS),
 }

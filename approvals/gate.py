@@ -57,7 +57,7 @@ def permit(job: Job) -> None:
         raise NotPermittedError("The plan needs an approval and has none. Nothing was done.")
     if not decision.digest == request.digest == job.plan.digest:
         raise NotPermittedError("The approval is about another plan. Nothing was done; make a new plan.")
-    if decision.reviewer_id == job.requested_by_id or not rights.may(decision.reviewer, rights.DECIDE):
+    if decision.reviewer_id in job.asked_by or not rights.may(decision.reviewer, rights.DECIDE):
         raise NotPermittedError(
             f"{decision.reviewer.get_username()}, who approved it, may not decide any more. Nothing was done;"
             " make a new plan and have somebody else approve it."
@@ -87,8 +87,8 @@ def decide(request: Request, reviewer: User, *, approve: bool, digest: str, reas
 
 
 def _refuse(request: Request, job: Job, reviewer: User, digest: str, *, approve: bool, reason: str) -> None:
-    if job.requested_by_id == reviewer.pk:
-        raise RefusedError("You asked for this job; somebody else must decide on it.")
+    if reviewer.pk in job.asked_by:
+        raise RefusedError("You had a hand in asking for this job; somebody else must decide on it.")
     if request.state != Request.State.PENDING or job.state != Job.State.AWAITING:
         raise RefusedError(f"It is not open for a decision any more: the job is {job.state}.")
     if request.expires_at < timezone.now():

@@ -5,12 +5,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import comparing, publishing, reading, transforming
+from bench import comparing, latency, publishing, reading, transforming
 from bench.figures import Figure, table, write
 from bench.ground import ground
 from config import embedded
 
-MEASURED = {"ingest": reading, "transform": transforming, "publish": publishing, "diff": comparing}
+MEASURED = {"ingest": reading, "transform": transforming, "publish": publishing, "diff": comparing, "watch": latency}
 
 
 def main() -> int:

@@ -19,7 +19,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         return shown
     shown["roles"] = rights.roles_of(request.user)
     if rights.may(request.user, rights.SEE):
-        waiting = len([r for r in gate.pending(request.user) if r.job.requested_by_id != request.user.pk])
+        waiting = len([r for r in gate.pending(request.user) if request.user.pk not in r.job.asked_by])
         tripped = Breaker.objects.filter(state=Breaker.State.OPEN).count()
         shown["nav"] = [
             _item(request, "Runs", "runs", "run"),
@@ -29,6 +29,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
             _item(request, "Breakers", "breakers", "breaker", tripped or None),
             _item(request, "Jobs", "jobs", "job"),
             _item(request, "Approvals", "approvals", "approval", waiting or None),
+            _item(request, "Schedules", "schedules", "schedule"),
         ]
     return shown
 

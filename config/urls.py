@@ -6,7 +6,17 @@ from django.views.generic import RedirectView
 
 from approvals import pages as approval_pages
 from config import health, theme
-from reprocessing import breaker_pages, discovery_pages, downstream_pages, freshness_pages, job_pages, run_pages
+from reprocessing import (
+    asker_pages,
+    breaker_pages,
+    discovery_pages,
+    downstream_pages,
+    freshness_pages,
+    job_pages,
+    run_pages,
+    schedule_pages,
+    trigger_pages,
+)
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="runs"), name="home"),
@@ -36,4 +46,17 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/rollback/", job_pages.roll_back, name="rollback"),
     path("jobs/<uuid:job_id>/decision/", job_pages.decision, name="decision"),
     path("approvals/", approval_pages.inbox, name="approvals"),
+    path("schedules/", schedule_pages.all_askers, name="schedules"),
+    path("schedules/new/", schedule_pages.edit, name="new_schedule"),
+    path("schedules/<int:pk>/", schedule_pages.schedule, name="schedule"),
+    path("schedules/<int:pk>/edit/", schedule_pages.edit, name="edit_schedule"),
+    path("schedules/<int:pk>/run/", schedule_pages.run_now, name="run_schedule"),
+    path("schedules/triggers/new/", trigger_pages.edit, name="new_trigger"),
+    path("schedules/triggers/<int:pk>/", trigger_pages.trigger, name="trigger"),
+    path("schedules/triggers/<int:pk>/edit/", trigger_pages.edit, name="edit_trigger"),
+    path("schedules/<str:kind>/<int:pk>/pause/", asker_pages.pause, name="pause"),
+    path("schedules/<str:kind>/<int:pk>/resume/", asker_pages.resume, name="resume"),
+    path("schedules/<str:kind>/<int:pk>/delete/", asker_pages.delete, name="delete"),
+    path("schedules/blackouts/new/", asker_pages.add_blackout, name="new_blackout"),
+    path("schedules/blackouts/<int:pk>/remove/", asker_pages.remove_blackout, name="remove_blackout"),
 ]

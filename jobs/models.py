@@ -134,6 +134,11 @@ class Job(models.Model):
         return self.state in self.ACTIVE
 
     @property
+    def asked_by(self) -> set[int]:
+        """Ids of everybody who had a hand in asking for it: none of them decides on it."""
+        return {self.requested_by_id, *self.plan.options.get("origin", {}).get("authors", [])}
+
+    @property
     def tables(self) -> dict[str, dict[str, Any]]:
         """Table → counts: what was done, else what was previewed."""
         return self.outcome["tables"] if self.outcome else self.plan.tables

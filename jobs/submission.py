@@ -50,8 +50,18 @@ def holders(load_runs: Iterable[UUID]) -> dict[UUID, Job]:
     return {run.load_run_id: run.job for run in held}
 
 
-def submit(plan: Plan, actor: User, *, dry_run: bool = False, undoes: Job | None = None) -> Job:
-    """Save the plan and its job, hold its load runs, and have its preview made. Raises AlreadyActiveError."""
+def submit(
+    plan: Plan,
+    actor: User,
+    *,
+    dry_run: bool = False,
+    undoes: Job | None = None,
+    within: Callable[[Job], None] = lambda job: None,
+) -> Job:
+    """Save the plan and its job, hold its load runs, and have its preview made. Raises AlreadyActiveError.
+
+    `within` is called in the transaction that makes the job: what it raises keeps the job from being made.
+    """
     try:
         with transaction.atomic():
             plan.save(force_insert=True)
@@ -64,6 +74,7 @@ def submit(plan: Plan, actor: User, *, dry_run: bool = False, undoes: Job | None
             )
             JobRun.objects.bulk_create(JobRun(job=job, load_run_id=run) for run in sorted(plan.load_runs))
             record(actor, "job requested", job, {"kind": plan.kind, "reason": plan.reason, "dry_run": dry_run})
+            within(job)
             doorbell.ring(job.pk)
     except IntegrityError:
         held = holders(plan.load_runs)

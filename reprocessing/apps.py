@@ -7,7 +7,10 @@ class ReprocessingConfig(AppConfig):
 
     def ready(self) -> None:
         from jobs import kinds
+        from reprocessing import rule_kinds
         from reprocessing.execution import KINDS
 
         for kind in KINDS:
             kinds.register(kind)
+        for rule in rule_kinds.KINDS:
+            rule_kinds.register(rule)

@@ -12,15 +12,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from access import rights
 from jobs.submission import AlreadyActiveError
-from reprocessing import requests
+from reprocessing import blackouts, discovery_cache, requests
+from reprocessing.asking_forms import PastBlackoutForm
 from reprocessing.forms import DiscoveryFilter, ReasonForm
 from warehouse import discovery as found_files
 from warehouse import registry
 from warehouse.connections import connect
 from warehouse.discovery import LEFT_OUT, Filter
 from warehouse.errors import TellableError
-
-MOST_LISTED = 200
 
 
 def _filter_of(data: QueryDict) -> DiscoveryFilter:
@@ -33,25 +32,28 @@ def discovery(request: HttpRequest) -> HttpResponse:
     """Every file that failed, is stuck, was never taken up, or had too many records refused."""
     assert isinstance(request.user, User)  # noqa: S101  the right was checked
     form = _filter_of(request.GET)
-    context: dict[str, Any] = {"form": form, "filtered": any(request.GET.dict().values())}
+    context: dict[str, Any] = {
+        "form": form,
+        "filtered": any(value for name, value in request.GET.items() if name != "fresh"),
+    }
     if form.is_valid():
-        context |= _found(form.wanted())
+        context |= _found(form.wanted(), fresh="fresh" in request.GET)
         context["may_reprocess"] = rights.may(request.user, rights.REPROCESS)
         context["may_release"] = rights.may(request.user, rights.RELEASE)
         query = request.GET.copy()
+        query.pop("fresh", None)
+        context["again"] = query.urlencode()
         query.pop("cause", None)
         context["query"] = query.urlencode()
     return render(request, "discovery/list.html", context)
 
 
-def _found(wanted: Filter) -> dict[str, Any]:
-    held = requests.held_runs()
-    with connect(settings.WAREHOUSE_URL, purpose="discovery") as connection, connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        found = found_files.find(connection, registry.current(), wanted, held)
-        listed = found_files.candidates(connection, registry.current(), wanted, held, limit=MOST_LISTED)
+def _found(wanted: Filter, *, fresh: bool) -> dict[str, Any]:
+    shown = discovery_cache.shown(wanted, fresh=fresh)
+    found, listed = shown.found, shown.listed
     return {
         "found": found,
+        "as_of": shown.as_of,
         "wanted": wanted,
         "left_out": [(code, number, LEFT_OUT[code]) for code, number in found.left_out.items()],
         "files": [(candidate, LEFT_OUT.get(candidate.code, "")) for candidate in listed],
@@ -79,6 +81,7 @@ def reprocess(request: HttpRequest) -> HttpResponseBase:
                     expected=request.POST.get("mark", ""),
                     reason=form.cleaned_data["reason"],
                     actor=request.user,
+                    past_blackout=PastBlackoutForm(request.POST, None).reason(),
                 )
             )
         except AlreadyActiveError as error:
@@ -90,6 +93,7 @@ def reprocess(request: HttpRequest) -> HttpResponseBase:
         taken = found_files.candidates(connection, registry.current(), wanted, requests.held_runs(), only_taken=True)
     context = {
         "form": form,
+        "past": PastBlackoutForm(request.POST or None, blackouts.now_in_force()),
         "taken": taken,
         "runs": len({candidate.load_run_id for candidate in taken}),
         "mark": requests.mark(taken),

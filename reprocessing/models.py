@@ -1,9 +1,12 @@
-"""The circuit breaker of each extract."""
+"""The circuit breaker of each extract; the rest of this room's models stand in the modules that are named here."""
 
 from django.conf import settings
 from django.db import models
 
 from jobs.models import Job
+from reprocessing.asking_models import Blackout, Bookmark, Schedule, Sighting, Slot, Trigger
+
+__all__ = ["Blackout", "Bookmark", "Breaker", "Schedule", "Sighting", "Slot", "Trigger"]
 
 
 class Breaker(models.Model):

@@ -8,13 +8,15 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils import timezone
 
 from access import rights
 from audit.transitions import record
 from jobs import submission
 from jobs.models import Job, JobRun, Plan
-from reprocessing import planning, versions
+from reprocessing import blackouts, bookmarks, planning, versions
 from reprocessing.execution import ROLLBACK
+from reprocessing.origin import Origin
 from reprocessing.planning import CannotPlanError, Options
 from warehouse import differences, discovery, downstream, freshness, redelivery, registry, rollback
 from warehouse.connections import connect
@@ -28,12 +30,21 @@ MOST_OUTDATED = 2_000  # files of one job
 
 
 def ask_reprocess(
-    url: str, load_runs: Sequence[UUID], options: Options, *, reason: str, actor: User, dry_run: bool = False
+    url: str,
+    load_runs: Sequence[UUID],
+    options: Options,
+    *,
+    reason: str,
+    actor: User,
+    dry_run: bool = False,
+    origin: Origin | None = None,
+    past_blackout: str = "",
 ) -> Job:
     """Plan the reprocessing of one or more runs and have its preview made.
 
+    `origin`: what asks on the actor's behalf. `past_blackout`: why it cannot wait until a blackout window is over.
     Of several runs those that another active job is about are left out, with that reason. Raises PermissionDenied,
-    CannotPlanError, AlreadyActiveError, UnreachableWarehouseError.
+    InBlackoutError, CannotPlanError, AlreadyActiveError, UnreachableWarehouseError.
     """
     rights.demand(actor, rights.REPROCESS)
     if options.declaration == "original" and not dry_run:
@@ -41,6 +52,7 @@ def ask_reprocess(
             "With the original declaration only a dry run is possible: staging is what the declaration in force makes"
             " of raw. To publish with a former declaration, put it into force again."
         )
+    passed = blackouts.demand(past_blackout)
     held = submission.holders(load_runs)
     if held and len(held) == len(set(load_runs)):
         raise submission.AlreadyActiveError(*next(iter(held.items())))
@@ -48,7 +60,19 @@ def ask_reprocess(
         selection = planning.select(connection, registry.current(), load_runs, options, held)
         if options.declaration == "original":
             versions.original(connection, registry.current(), selection.included)
-    return submission.submit(planning.plan(selection, options, reason), actor, dry_run=dry_run)
+    plan = planning.plan(selection, options, reason)
+    if origin:
+        plan.options["origin"] = origin.as_json()
+    if passed:
+        plan.options["past_blackout"] = {"window": str(passed), "reason": past_blackout}
+
+    def within(job: Job) -> None:
+        if passed:
+            record(actor, "blackout overridden", job, plan.options["past_blackout"])
+        if origin:
+            origin.within(job)
+
+    return submission.submit(plan, actor, dry_run=dry_run, within=within)
 
 
 class ChangedMeanwhileError(TellableError):
@@ -56,7 +80,15 @@ class ChangedMeanwhileError(TellableError):
 
 
 def ask_found(
-    url: str, wanted: Filter, *, expected: str | None, reason: str, actor: User, dry_run: bool = False
+    url: str,
+    wanted: Filter,
+    *,
+    expected: str | None,
+    reason: str,
+    actor: User,
+    dry_run: bool = False,
+    origin: Origin | None = None,
+    past_blackout: str = "",
 ) -> Job:
     """Plan the reprocessing of exactly the files that discovery takes by this filter.
 
@@ -75,7 +107,16 @@ def ask_found(
         )
     files = frozenset(candidate.load_run_file_id for candidate in found)
     runs = list(dict.fromkeys(candidate.load_run_id for candidate in found))
-    return ask_reprocess(url, runs, Options(files=files), reason=reason, actor=actor, dry_run=dry_run)
+    return ask_reprocess(
+        url,
+        runs,
+        Options(files=files),
+        reason=reason,
+        actor=actor,
+        dry_run=dry_run,
+        origin=origin,
+        past_blackout=past_blackout,
+    )
 
 
 def ask_retry(url: str, job: Job, *, actor: User) -> Job:
@@ -143,6 +184,7 @@ def release(url: str, files: Sequence[int], *, reason: str, actor: User) -> int:
     rights.demand(actor, rights.RELEASE)
     with connect(url, purpose="release") as connection, transaction.atomic():
         record(actor, "files released", actor, {"files": list(files), "reason": reason})
+        bookmarks.outdate_discovery(timezone.now())
         return discovery.release(connection, files)
 
 

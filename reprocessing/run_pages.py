@@ -14,7 +14,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from access import rights
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
-from reprocessing import planning, requests, runs
+from reprocessing import blackouts, planning, requests, runs
+from reprocessing.asking_forms import PastBlackoutForm
+from reprocessing.blackouts import InBlackoutError
 from reprocessing.forms import ReprocessForm, RunFilter
 from reprocessing.planning import CannotPlanError, Selection
 from warehouse import history, registry
@@ -95,7 +97,8 @@ def reprocess(request: HttpRequest, load_run_id: UUID) -> HttpResponseBase:
         form.is_valid()
     shown = form.options() if form.is_bound else planning.Options(which=initial["which"])
     selection, refused = _selection(load_run_id, shown)
-    context = {"run": found, "form": form, "selection": selection, "refused": refused}
+    past = PastBlackoutForm(request.POST or None, blackouts.now_in_force())
+    context = {"run": found, "form": form, "past": past, "selection": selection, "refused": refused}
     part = "#selection" if request.headers.get("HX-Target") == "selection" else ""
     return render(request, f"runs/reprocess.html{part}", context, status=422 if form.errors and request.POST else 200)
 
@@ -112,11 +115,12 @@ def _ask(request: HttpRequest, form: ReprocessForm, load_run_id: UUID) -> Job | 
             reason=data["reason"],
             actor=request.user,
             dry_run=data["dry_run"],
+            past_blackout=PastBlackoutForm(request.POST, None).reason(),
         )
     except AlreadyActiveError as error:
         messages.warning(request, "This run is being reprocessed already. This is that job.")
         return error.job
-    except CannotPlanError as error:
+    except (CannotPlanError, InBlackoutError) as error:
         form.add_error(None, str(error))
         return None
 

@@ -57,6 +57,13 @@ class Stack:
     def worker(self, **more: str) -> "subprocess.Popen[bytes]":
         return self.start(str(MANAGE), "worker", **more)
 
+    def watcher(self, **more: str) -> "subprocess.Popen[bytes]":
+        return self.start(str(MANAGE), "watch", **more)
+
+    def shell(self, code: str) -> None:
+        """Run Python in a process of the console."""
+        assert self.start(str(MANAGE), "shell", "-v", "0", "-c", code).wait(60) == 0
+
     def web(self) -> str:
         """Serve the console; gives its address."""
         with socket.socket() as probe:

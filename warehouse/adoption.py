@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from warehouse import functions, hashes, schema
+from warehouse import functions, happenings, hashes, schema
 from warehouse.errors import TellableError
 from warehouse.registry import Extract, Registry
 
@@ -52,7 +52,7 @@ def missing(connection: psycopg.Connection, registry: Registry) -> list[Step]:
     for name, query in schema.views(registry).items():
         if tuple(name.split(".")) not in found.columns:
             steps.append(Step(f"view {name}", f"CREATE VIEW {name} AS {query.as_string(connection)}"))
-    return steps
+    return steps + _trigger_steps(found)
 
 
 def apply(connection: psycopg.Connection, registry: Registry) -> list[Step]:
@@ -81,6 +81,8 @@ class _Catalogue:
     over: frozenset[tuple[str, str, bool, tuple[str, ...]]]
     # what was made with which definition: name → digest
     applied: dict[str, str]
+    # (table, trigger) → whether it fires
+    triggers: dict[tuple[str, str], bool]
 
     @classmethod
     def read(cls, connection: psycopg.Connection) -> "_Catalogue":
@@ -113,12 +115,32 @@ class _Catalogue:
             frozenset(i for (i,) in indexes),
             frozenset((space, table, unique, tuple(names)) for space, table, unique, names in over),
             applied,
+            _triggers(connection),
         )
 
     def has_index(self, table: schema.Table, columns: str, *, unique: bool) -> bool:
         """Whether an index over just these columns ("a, b") is there; a unique one serves as any."""
         wanted = tuple(sorted(column.strip() for column in columns.split(",")))
         return any((table.schema, table.name, kind, wanted) in self.over for kind in {True, unique})
+
+
+def _triggers(connection: psycopg.Connection) -> dict[tuple[str, str], bool]:
+    found = connection.execute(
+        "SELECT n.nspname || '.' || c.relname, t.tgname, t.tgenabled <> 'D' FROM pg_trigger t"
+        " JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE NOT t.tgisinternal AND n.nspname = 'etl'"
+    ).fetchall()
+    return {(table, name): fires for table, name, fires in found}
+
+
+def _trigger_steps(found: _Catalogue) -> list[Step]:
+    steps = []
+    for (table, name), ddl in happenings.TRIGGERS.items():
+        if (table, name) not in found.triggers:
+            steps.append(Step(f"trigger {name} on {table} (tells the watcher)", ddl))
+        elif not found.triggers[table, name]:
+            steps.append(Step(f"trigger {name} on {table}, disabled", f"ALTER TABLE {table} ENABLE TRIGGER {name}"))
+    return steps
 
 
 def _digests(definitions: dict[str, str]) -> dict[str, str]:

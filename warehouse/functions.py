@@ -5,6 +5,8 @@ PL/pgSQL block with an exception handler (3.7 ×), which no parallel plan may ho
 that PostgreSQL's own generosity ('today', '0x1F', '1_000', 'infinity', 'Aug 18') never decides what a value means.
 """
 
+from warehouse import happenings
+
 INTEGER = r"^[+-]?[0-9]+$"
 NUMERIC = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
 DATE_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?)?$"
@@ -58,6 +60,7 @@ def definitions(server_version: int) -> dict[str, str]:
         "mask": _MASK,
         "told_of": _TOLD_OF,
         "extracted_at": _extracted_at(modern),
+        "note_happening": happenings.FUNCTION,
     }
     for name, returns, shape, cast, type_name in _CASTS:
         made[name] = _cast(modern, f"{name}(v text)", returns, f"v ~ '{shape}'", cast, f"'{type_name}'")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from warehouse import happenings
 from warehouse.registry import Column, Extract, Registry
 
 SCHEMAS = ("etl", "raw", "stg", "restage", "restage_build")
@@ -129,6 +130,8 @@ RESTAGE_TABLES: dict[str, str] = {
     "rejections": """load_run_file_id integer NOT NULL, extract_type text NOT NULL, stage text NOT NULL,
         record_no integer NOT NULL, line_no integer, column_name text, value_class text NOT NULL,
         reason text NOT NULL, severity text NOT NULL, at timestamptz NOT NULL DEFAULT now()""",
+    # what has happened to load runs, for the watcher
+    "happenings": happenings.TABLE,
 }
 
 # What speaks of unlogged tables and must be gone when they are emptied by a crash of the server.
@@ -148,6 +151,7 @@ INDEXES: dict[str, str] = {
     "restage.stale_core_key_idx": "ON restage.stale_core (extract_type, key) WHERE key IS NOT NULL",
     "restage.rejections_file_idx": "ON restage.rejections (load_run_file_id)",
     "restage.effects_job_idx": "ON restage.effects (job_id)",
+    "restage.happenings_tx_idx": "ON restage.happenings (tx)",
     "restage.run_parents_parent_idx": "ON restage.run_parents (parent_load_run_id)",
 }
 UNIQUE_INDEXES = frozenset(

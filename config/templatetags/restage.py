@@ -12,18 +12,13 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 STATES = {
-    "ok": {"closed", "completed", "succeeded", "approved"},
+    "ok": {"active", "closed", "completed", "fired", "succeeded", "approved"},
     "attention": {
-        "awaiting approval",
-        "half open",
-        "pending",
-        "completed with failures",
-        "stuck",
-        "previewed",
-        "partial",
+        *("awaiting approval", "completed with failures", "half open", "missed", "partial", "paused", "pending"),
+        *("previewed", "stuck"),
     },
-    "bad": {"failed", "rejected", "open", "quarantined"},
-    "progress": {"running", "processing", "previewing", "queued"},
+    "bad": {"failed", "no right", "open", "quarantined", "rejected", "stopped", "too deep"},
+    "progress": {"running", "processing", "previewing", "queued", "waiting"},
 }
 
 
@@ -56,6 +51,15 @@ def duration(seconds: float | timedelta | None) -> str:
     if minutes:
         return f"{minutes} min {left} s" if left and minutes < 10 else f"{minutes} min"
     return f"{left} s"
+
+
+@register.filter
+def away(wait: timedelta) -> str:
+    """How long until something comes: "3 d", "8 h", "20 min", "less than 1 min"."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if wait.total_seconds() >= size * (2 if unit == "d" else 1):
+            return f"{round(wait.total_seconds() / size)} {unit}"
+    return "less than 1 min"
 
 
 @register.filter

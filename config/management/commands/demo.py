@@ -99,7 +99,8 @@ def _commands(port: int) -> list[list[str]]:
         "--threads",
         "8",
     ]
-    return [[*web, "--log-level", "warning"], [sys.executable, str(ROOT / "manage.py"), "worker"]]
+    manage = [sys.executable, str(ROOT / "manage.py")]
+    return [[*web, "--log-level", "warning"], [*manage, "worker"], [*manage, "watch"]]
 
 
 def _wait_until_served(port: int, children: "list[subprocess.Popen[bytes]]") -> None:

@@ -46,6 +46,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--past-breaker", action="store_true", help="publish though the circuit breaker objects; needs an approval"
         )
+        parser.add_argument(
+            "--past-blackout", default="", metavar="REASON", help="why it cannot wait for a blackout's end"
+        )
         parser.add_argument("--dry-run", action="store_true", help="show exactly what would change, and stop there")
         parser.add_argument("--wait", action="store_true", help="stay until the job is over or waits for a person")
         parser.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
@@ -77,6 +80,7 @@ class Command(BaseCommand):
                     reason=reason.strip(),
                     actor=actors.of_shell(actor),
                     dry_run=options["dry_run"],
+                    past_blackout=options["past_blackout"],
                 )
             except (AlreadyActiveError, PermissionDenied) as error:
                 raise Refusal(str(error)) from error

@@ -1,0 +1,31 @@
+"""Who asked for a job, where that was no person at a page: a schedule or a trigger, on behalf of its owner."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.models import Job
+
+
+@dataclass(frozen=True)
+class Origin:
+    """`told`: "schedule Nightly". `authors`: ids of those who made or changed it; none of them decides on the job.
+
+    `depth`: how many triggers stand one behind the other, this one included; 0 for a schedule. `within` is called in
+    the transaction that makes the job: what it raises keeps the job from being made.
+    """
+
+    told: str
+    path: str
+    authors: tuple[int, ...]
+    depth: int
+    within: Callable[[Job], None]
+
+    def as_json(self) -> dict[str, Any]:
+        """What the plan keeps of it, as a part of what its digest covers."""
+        return {"told": self.told, "path": self.path, "authors": list(self.authors), "depth": self.depth}
+
+
+def depth_of(job: Job | None) -> int:
+    """How many triggers stand behind a job; 0 when a person or a schedule asked, or nobody knows."""
+    return int(job.plan.options.get("origin", {}).get("depth", 0)) if job else 0

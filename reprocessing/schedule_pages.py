@@ -1,0 +1,161 @@
+"""The pages of schedules: all that asks by itself, one schedule with what came of its times, and its form."""
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from access import rights
+from reprocessing import askers, blackouts, bookmarks, rule_kinds, schedules, slots
+from reprocessing.askers import NoOwnerError
+from reprocessing.asking_forms import PastBlackoutForm, ScheduleForm
+from reprocessing.asking_models import Blackout, Schedule, Slot, Trigger
+from reprocessing.forms import DiscoveryFilter
+from reprocessing.schedules import Upcoming
+from reprocessing.slots import NoScheduleError
+from warehouse import registry
+from warehouse.errors import TellableError
+
+PAGE_ROWS = 50
+
+
+@require_safe
+@rights.requires(rights.SEE)
+def all_askers(request: HttpRequest) -> HttpResponse:
+    """Every schedule, trigger and blackout window, and whether a watcher runs."""
+    assert isinstance(request.user, User)  # noqa: S101  the right was checked
+    now, alive = timezone.now(), bookmarks.last_alive()
+    found = Schedule.objects.select_related("owner")
+    return render(
+        request,
+        "schedules/list.html",
+        {
+            "schedules": [(one, _next(one), one.slots.select_related("job").first()) for one in found],
+            "triggers": [
+                (one, _title(one), one.sightings.select_related("job").first())
+                for one in Trigger.objects.select_related("owner")
+            ],
+            "windows": [(one, blackouts.days(one.weekdays)) for one in Blackout.objects.all()],
+            "open_now": blackouts.now_in_force(now),
+            "alive": alive,
+            "watched": alive is not None and now - alive < bookmarks.ALIVE_FOR,
+            "may_manage": rights.may(request.user, rights.MANAGE_SCHEDULES),
+        },
+    )
+
+
+def _title(trigger: Trigger) -> str:
+    """The rule in a few words; also of a rule that nothing knows any more."""
+    return next((kind.title for kind in rule_kinds.known() if kind.name == trigger.kind), trigger.kind)
+
+
+def _next(schedule: Schedule) -> Upcoming | None:
+    return next(iter(_times(schedule.expression, schedule.zone, 1)), None) if schedule.state == "active" else None
+
+
+def _times(expression: str, zone: str, number: int = 5) -> list[Upcoming]:
+    """The next times, or none where the expression or zone cannot be used."""
+    try:
+        return schedules.upcoming(expression, zone, timezone.now(), number)
+    except NoScheduleError:
+        return []
+
+
+@require_safe
+@rights.requires(rights.SEE)
+def schedule(request: HttpRequest, pk: int) -> HttpResponse:
+    """One schedule: what it asks for, its next times, and what came of the last ones."""
+    assert isinstance(request.user, User)  # noqa: S101
+    found = get_object_or_404(Schedule.objects.select_related("owner"), pk=pk)
+    rows = Slot.objects.filter(schedule=found).select_related("job", "by")
+    return render(
+        request,
+        "schedules/schedule.html",
+        {
+            "schedule": found,
+            "explained": _explained(found.expression),
+            "asks_for": _asks_for(found),
+            "times": _times(found.expression, found.zone) if found.state == "active" else [],
+            "page": Paginator(rows, PAGE_ROWS).get_page(request.GET.get("page")),
+            "writers": User.objects.filter(pk__in=found.authors).order_by("username"),
+            "past": PastBlackoutForm(None, blackouts.now_in_force()),
+            "may_manage": rights.may(request.user, rights.MANAGE_SCHEDULES),
+        },
+    )
+
+
+def _explained(expression: str) -> str:
+    try:
+        return slots.explained(expression)
+    except NoScheduleError as error:
+        return str(error)
+
+
+def _asks_for(found: Schedule) -> list[tuple[str, str]]:
+    """The discovery filter in words: only what is not its default."""
+    form = schedules.filter_of(found)
+    shown = []
+    for name, value in form.data.items():
+        if name in form.fields and name != "cause":
+            choices = dict(getattr(form.fields[name], "choices", ()))
+            shown.append((str(form.fields[name].label), str(choices.get(value, value))))
+    return shown
+
+
+def _empty_filter(sent: QueryDict | None) -> DiscoveryFilter:
+    return DiscoveryFilter(sent, sorted(extract.name for extract in registry.current().extracts))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@rights.requires(rights.MANAGE_SCHEDULES)
+def edit(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
+    """The form of a new or known schedule; its next times are shown before it is saved."""
+    assert isinstance(request.user, User)  # noqa: S101
+    found = get_object_or_404(Schedule, pk=pk) if pk else Schedule(until=timezone.now())
+    former = (found.expression, found.zone)
+    sent = request.POST or (request.GET if "expression" in request.GET else None)
+    form = ScheduleForm(sent, instance=found, initial={"owner": found.owner_id or request.user.pk})
+    filters = schedules.filter_of(found) if pk and not sent else _empty_filter(sent)
+    valid = form.is_valid() and filters.is_valid()
+    if request.method == "POST" and valid and "look" not in request.POST:
+        found.wanted = {name: value for name, value in filters.cleaned_data.items() if value not in (None, "")}
+        if former != (found.expression, found.zone):
+            found.until = timezone.now()
+        try:
+            askers.save(found, request.user)
+            messages.success(request, "Saved.")
+            return redirect(found)
+        except NoOwnerError as error:
+            form.add_error("owner", str(error))
+    expression, zone = str(form["expression"].value() or ""), str(form["zone"].value() or "")
+    context = {
+        "schedule": found,
+        "form": form,
+        "filters": filters,
+        "times": _times(expression, zone),
+        "explained": _explained(expression) if expression else "",
+    }
+    part = "#times" if request.headers.get("HX-Target") == "times" else ""
+    refused = request.method == "POST" and bool(form.errors or filters.errors)
+    return render(request, f"schedules/edit.html{part}", context, status=422 if refused else 200)
+
+
+@require_POST
+@rights.requires(rights.MANAGE_SCHEDULES)
+def run_now(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Ask once, now, on the owner's behalf."""
+    assert isinstance(request.user, User)  # noqa: S101
+    found = get_object_or_404(Schedule.objects.select_related("owner"), pk=pk)
+    past = PastBlackoutForm(request.POST, blackouts.now_in_force())
+    try:
+        slot = schedules.run_now(found, request.user, timezone.now(), past_blackout=past.reason())
+    except TellableError as error:
+        messages.error(request, str(error))
+        return redirect(found)
+    if slot.job:
+        return redirect(slot.job)
+    messages.warning(request, f"No job was made. {slot.why}")
+    return redirect(found)
