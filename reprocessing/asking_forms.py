@@ -12,7 +12,7 @@ from reprocessing.blackouts import WEEKDAYS, InForce
 from reprocessing.schedules import MOST_CAUGHT_UP
 from reprocessing.slots import NoScheduleError
 
-OWNER_HELP = "It asks on their behalf, and their right is checked each time. Neither they nor who writes this decides."
+OWNER_HELP = "It asks on their behalf, by their right at that time. Neither they nor who writes this approves its jobs."
 
 
 def zones() -> list[tuple[str, str]]:
@@ -72,7 +72,7 @@ class TriggerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own ta
         required=False,
         min_value=0,
         max_value=100,
-        help_text="For the reject rate: more than this. Of no record read, any that is refused counts as 100 %.",
+        help_text="For the reject rate: more than this. Of no record read, any that is refused counts as 100 %.",
     )
 
     class Meta:

@@ -99,7 +99,11 @@ def _asks_for(found: Schedule) -> list[tuple[str, str]]:
     form = schedules.filter_of(found)
     shown = []
     for name, value in form.data.items():
-        if name in form.fields and name != "cause":
+        if (
+            name in form.fields
+            and name != "cause"
+            and (name != "age_of" or {"older_than", "newer_than"} & {*form.data})
+        ):
             choices = dict(getattr(form.fields[name], "choices", ()))
             shown.append((str(form.fields[name].label), str(choices.get(value, value))))
     return shown

@@ -255,7 +255,7 @@ def run_now(schedule: Schedule, actor: User, now: datetime, *, past_blackout: st
 
 @dataclass(frozen=True)
 class Upcoming:
-    """A time that will come, in the schedule's zone, and the blackout window that it falls into, if any."""
+    """A time that will come, in the schedule's zone; `held_back`: why nothing will be asked for then ("": it will)."""
 
     moment: datetime
     held_back: str
@@ -264,6 +264,10 @@ class Upcoming:
     def __str__(self) -> str:
         return f"{self.moment:%A} {self.moment.day} {self.moment:%B %Y, %H:%M %Z}"
 
+    @property
+    def short(self) -> str:
+        return f"{self.moment:%a} {self.moment.day} {self.moment:%b, %H:%M %Z}"
+
 
 def upcoming(expression: str, zone: str, now: datetime, number: int = 5) -> list[Upcoming]:
     """The next times as people read them. Raises NoScheduleError."""
@@ -271,6 +275,6 @@ def upcoming(expression: str, zone: str, now: datetime, number: int = 5) -> list
     found = slots.next_times(expression, zone, now, number)
     held = [blackouts.in_force(windows, moment) for moment in found]
     return [
-        Upcoming(moment, str(open_then) if open_then else "", moment - now)
+        Upcoming(moment, f"blackout, {open_then.window.reason}" if open_then else "", moment - now)
         for moment, open_then in zip(found, held, strict=True)
     ]
