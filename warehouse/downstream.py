@@ -6,9 +6,10 @@ owns it has begun after the change was seen committed (`settled_at`) and is comp
 deleted key stays until a person says that it is dealt with.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -47,9 +48,17 @@ class Stale:
 
 
 def note(
-    connection: psycopg.Connection, change: Change, space: Workspace, counts: Counts, job_id: UUID | None = None
+    connection: psycopg.Connection,
+    change: Change,
+    space: Workspace,
+    counts: Counts,
+    job_id: UUID | None = None,
+    ids: Mapping[int, int] = MappingProxyType({}),
 ) -> None:
-    """Inside the publishing transaction, after staging was written and with its lock held."""
+    """Inside the publishing transaction, after staging was written and with its lock held.
+
+    `ids`: the real attempt of each stand-in. Reads the narrow tables of the build only.
+    """
     if not counts.written:
         return
     extract = change.extract
@@ -61,11 +70,15 @@ def note(
         ),
         "job": sql.SQL("{}::uuid").format(sql.Literal(str(job_id) if job_id else None)),
         "diff": space.table(extract, "diff"),
-        "stg": names.staging(extract),
-        "same": names.same_key(extract, "k", "s"),
+        "winners": space.table(extract, "winners"),
+        "same": names.same_key(extract, "k", "w"),
+        "stand_ins": names.integers(ids.keys()),
+        "real": names.integers(ids.values()),
     }
     rows = sql.SQL(
-        " FROM {diff} k LEFT JOIN {stg} s ON {same} LEFT JOIN etl.load_run_files f USING (load_run_file_id)"
+        " FROM {diff} k LEFT JOIN {winners} w ON {same}"
+        " LEFT JOIN unnest({stand_ins}, {real}) i (stand_in, real) ON i.stand_in = w.load_run_file_id"
+        " LEFT JOIN etl.load_run_files f ON f.load_run_file_id = coalesce(i.real, w.load_run_file_id)"
         " WHERE k.class IN ('inserted', 'updated', 'deleted')"
     ).format(**parts)
     if counts.written > MOST_KEYS:
