@@ -61,7 +61,7 @@ def export(request: HttpRequest, extract: str) -> HttpResponseBase:
     chosen, in_clear = _extract_or_404(extract), request.method == "POST"
     if in_clear:
         rights.demand(request.user, rights.EXPORT_KEYS)
-        record(request.user, "natural keys exported", request.user, {"extract": chosen.name})
+        record(request.user, "natural keys exported", request.user, {"extracts": [chosen.name]})
     answer = StreamingHttpResponse(_lines(chosen, in_clear=in_clear), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="re-merge-{chosen.table}.csv"'
     answer["Cache-Control"] = "no-store"

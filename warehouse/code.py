@@ -8,7 +8,6 @@ changed row, and the next fold notes the new fingerprint.
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -32,17 +31,14 @@ _UNTOLD = frozenset({"annotation", "returns", "type_comment", "type_params", "ty
 _SERVERS = (150000, 160000)  # from each of these on, functions.py writes its casts in another way
 
 
-@lru_cache(maxsize=1)
 def reading() -> str:
     """Fingerprint of what makes records of bytes."""
-    return _digest(map(_source, READS))
+    return _READING
 
 
-@lru_cache(maxsize=1)
 def folding() -> str:
     """Fingerprint of what makes rows of records: casts, checks, precedence, the SQL functions."""
-    made = (functions.definitions(server)[name] for server in _SERVERS for name in DECIDING)
-    return _digest([*map(_source, FOLDS), *(" ".join(text.split()) for text in made)])
+    return _FOLDING
 
 
 def meaning(source: str) -> str:
@@ -79,3 +75,12 @@ def _without_docstring(node: ast.AST, body: object) -> object:
     if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) or not isinstance(body, list):
         return body
     return body[1:] if ast.get_docstring(node, clean=False) is not None else body
+
+
+def _of_folding() -> str:
+    made = (functions.definitions(server)[name] for server in _SERVERS for name in DECIDING)
+    return _digest([*map(_source, FOLDS), *(" ".join(text.split()) for text in made)])
+
+
+# Taken at import: the sources on disk may be newer than the code of a process that has run for long.
+_READING, _FOLDING = _digest(map(_source, READS)), _of_folding()

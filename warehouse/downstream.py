@@ -6,9 +6,10 @@ owns it has begun after the change was seen committed (`settled_at`) and is comp
 deleted key stays until a person says that it is dealt with.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -47,9 +48,17 @@ class Stale:
 
 
 def note(
-    connection: psycopg.Connection, change: Change, space: Workspace, counts: Counts, job_id: UUID | None = None
+    connection: psycopg.Connection,
+    change: Change,
+    space: Workspace,
+    counts: Counts,
+    job_id: UUID | None = None,
+    ids: Mapping[int, int] = MappingProxyType({}),
 ) -> None:
-    """Inside the publishing transaction, after staging was written and with its lock held."""
+    """Inside the publishing transaction, after staging was written and with its lock held.
+
+    `ids`: the real attempt of each stand-in. Reads the narrow tables of the build only.
+    """
     if not counts.written:
         return
     extract = change.extract
@@ -61,11 +70,15 @@ def note(
         ),
         "job": sql.SQL("{}::uuid").format(sql.Literal(str(job_id) if job_id else None)),
         "diff": space.table(extract, "diff"),
-        "stg": names.staging(extract),
-        "same": names.same_key(extract, "k", "s"),
+        "winners": space.table(extract, "winners"),
+        "same": names.same_key(extract, "k", "w"),
+        "stand_ins": names.integers(ids.keys()),
+        "real": names.integers(ids.values()),
     }
     rows = sql.SQL(
-        " FROM {diff} k LEFT JOIN {stg} s ON {same} LEFT JOIN etl.load_run_files f USING (load_run_file_id)"
+        " FROM {diff} k LEFT JOIN {winners} w ON {same}"
+        " LEFT JOIN unnest({stand_ins}, {real}) i (stand_in, real) ON i.stand_in = w.load_run_file_id"
+        " LEFT JOIN etl.load_run_files f ON f.load_run_file_id = coalesce(i.real, w.load_run_file_id)"
         " WHERE k.class IN ('inserted', 'updated', 'deleted')"
     ).format(**parts)
     if counts.written > MOST_KEYS:
@@ -82,8 +95,14 @@ def note(
 
 
 def settle(connection: psycopg.Connection) -> None:
-    """Note that what can be seen is committed: only a merge that begins from now on can have read it."""
-    connection.execute("UPDATE restage.stale_core SET settled_at = clock_timestamp() WHERE settled_at IS NULL")
+    """Note that what can be seen is committed: only a merge that begins from now on can have read it.
+
+    Waits for nobody: a row that a publication is changing right now is left for later.
+    """
+    connection.execute(
+        "UPDATE restage.stale_core SET settled_at = clock_timestamp() WHERE ctid IN (SELECT ctid"
+        " FROM restage.stale_core WHERE settled_at IS NULL FOR UPDATE SKIP LOCKED)"
+    )
 
 
 def _forget(connection: psycopg.Connection, extract: Extract) -> None:
@@ -100,48 +119,52 @@ def _merged(extract: Extract) -> sql.Composed:
 
 
 def look(connection: psycopg.Connection, registry: Registry) -> list[Stale]:
-    """What is stale now, in the registry's order; settles and forgets first."""
+    """What is stale now, in the registry's order; settles first, also for a worker that died before it could."""
     settle(connection)
     found = []
     for extract in registry.extracts:
-        _forget(connection, extract)
         with connection.cursor(row_factory=class_row(Stale)) as cursor:
             found += cursor.execute(
-                "SELECT extract_type, sum(keys)::bigint AS keys, coalesce(sum(keys) FILTER (WHERE class <> 'deleted'),"
-                " 0)::bigint AS changed, coalesce(sum(keys) FILTER (WHERE class = 'deleted'), 0)::bigint AS deleted,"
-                " min(since) AS since, count(key) AS one_by_one,"
-                " coalesce(array_agg(DISTINCT load_run_id) FILTER (WHERE load_run_id IS NOT NULL), '{}') AS load_runs,"
-                " (SELECT max(completed_at) FROM etl.core_merge_runs m WHERE m.status = 'completed' AND"
-                " lower(m.extract_type) IN (lower(c.extract_type), %(table)s,"
-                " regexp_replace(lower(c.extract_type), 's$', ''))) AS last_merge, clock_timestamp() AS seen"
-                " FROM restage.stale_core c WHERE extract_type = %(extract)s GROUP BY extract_type",
-                {"extract": extract.name, "table": extract.table},
+                sql.SQL(_STALE).format(merged=_merged(extract)), {"extract": extract.name, "table": extract.table}
             ).fetchall()
     return found
 
 
+_STALE = """SELECT extract_type, sum(keys)::bigint AS keys,
+    coalesce(sum(keys) FILTER (WHERE class <> 'deleted'), 0)::bigint AS changed,
+    coalesce(sum(keys) FILTER (WHERE class = 'deleted'), 0)::bigint AS deleted,
+    min(since) AS since, count(key) AS one_by_one,
+    coalesce(array_agg(DISTINCT load_run_id) FILTER (WHERE load_run_id IS NOT NULL), '{{}}') AS load_runs,
+    (SELECT max(completed_at) FROM etl.core_merge_runs m WHERE m.status = 'completed'
+        AND lower(m.extract_type) IN (lower(%(extract)s), %(table)s, regexp_replace(lower(%(extract)s), 's$', '')))
+        AS last_merge, clock_timestamp() AS seen
+    FROM restage.stale_core c WHERE extract_type = %(extract)s AND NOT {merged} GROUP BY extract_type"""
+
+
 def dealt_with(connection: psycopg.Connection, extract: Extract, *, seen: datetime) -> int:
-    """A person says that core holds what was stale at `seen`: drop it; how many keys. Later changes stay."""
+    """A person says that core holds what was stale at `seen`: drop it; how many keys. Later changes stay, and so
+    does what a publication is changing right now."""
     rows = connection.execute(
-        "DELETE FROM restage.stale_core WHERE extract_type = %s AND settled_at <= %s RETURNING keys",
-        [extract.name, seen],
+        sql.SQL(
+            "DELETE FROM restage.stale_core WHERE ctid IN (SELECT ctid FROM restage.stale_core c"
+            " WHERE c.extract_type = {} AND c.settled_at <= {} AND NOT {} FOR UPDATE SKIP LOCKED) RETURNING keys"
+        ).format(sql.Literal(extract.name), sql.Literal(seen), _merged(extract))
     ).fetchall()
     return sum(keys for (keys,) in rows)
 
 
-def merge_list(connection: psycopg.Connection, extract: Extract | None, *, in_clear: bool) -> Iterator[dict[str, Any]]:
+def merge_list(connection: psycopg.Connection, extract: Extract, *, in_clear: bool) -> Iterator[dict[str, Any]]:
     """The re-merge list: one row a key (its SHA-256, and itself where `in_clear`) or a whole load run's keys."""
-    key = "c.key::text" if in_clear else "NULL"
+    key = sql.SQL("c.key::text" if in_clear else "NULL")
     with connection.transaction(), connection.cursor("merge_list", row_factory=dict_row) as cursor:
         yield from cursor.execute(
             sql.SQL(
                 "SELECT c.extract_type AS extract, c.load_run_id, c.class AS change, c.since, c.keys,"
                 " CASE WHEN c.key IS NULL THEN 'whole run'"
-                " ELSE encode(sha256(convert_to(c.key::text, 'UTF8')), 'hex') END AS key_sha256, {} AS key"
-                " FROM restage.stale_core c WHERE c.extract_type = %(extract)s OR %(extract)s::text IS NULL"
-                " ORDER BY c.extract_type, c.load_run_id, c.since, c.key"
-            ).format(sql.SQL(key)),
-            {"extract": extract.name if extract else None},
+                " ELSE encode(sha256(convert_to(c.key::text, 'UTF8')), 'hex') END AS key_sha256, {key} AS key"
+                " FROM restage.stale_core c WHERE c.extract_type = {extract} AND NOT {merged}"
+                " ORDER BY c.load_run_id, c.since, c.key"
+            ).format(key=key, extract=sql.Literal(extract.name), merged=_merged(extract))
         )
 
 

@@ -24,28 +24,37 @@ UNKNOWN = Difference("loaded before Restage kept what built its rows", RAW)
 
 
 @dataclass(frozen=True)
-class Live:
-    """A live attempt with what is known of its build."""
+class Signature:
+    """With what rows were built, as far as it is `known`; attempts of one signature are judged alike."""
 
-    load_run_file_id: int
-    load_run_id: UUID
     extract_type: str
-    s3_key: str
-    rows_read: int | None
     known: bool
     read_declaration: str | None
     reading: str | None
     declaration: str | None
     folding: str | None
     verdict: str | None
-    held: bool
 
-    @property
-    def signature(self) -> tuple[Any, ...]:
-        """Equal for attempts that are judged alike."""
-        verdict = self.verdict if self.verdict in redelivery.TOLD else None
-        return (self.extract_type, self.known, self.read_declaration, self.reading, self.declaration,
-                self.folding, verdict)  # fmt: skip
+
+@dataclass(frozen=True)
+class Live(Signature):
+    """A live attempt. `held`: an active job is about its load run."""
+
+    load_run_file_id: int
+    load_run_id: UUID
+    s3_key: str
+    held: bool
+    rows_read: int | None
+
+
+@dataclass(frozen=True)
+class _Alike(Signature):
+    """All live attempts of one signature: how many, how many of them no job is about, and the load runs of these."""
+
+    files: int
+    taken: int
+    records: int
+    load_runs: list[UUID]
 
 
 @dataclass
@@ -60,6 +69,12 @@ class Group:
     taken: int = 0
     records: int = 0
     load_runs: set[UUID] = field(default_factory=set)
+
+    def add(self, alike: _Alike) -> None:
+        self.files += alike.files
+        self.taken += alike.taken
+        self.records += alike.records
+        self.load_runs.update(alike.load_runs)
 
     @property
     def mark(self) -> str:
@@ -89,32 +104,42 @@ class Found:
         return sum(group.files for group in self.groups)
 
 
-_LIVE = """SELECT f.load_run_file_id, f.load_run_id, f.extract_type, f.s3_key, f.rows_read,
-    b.load_run_file_id IS NOT NULL AS known, b.read_declaration, b.reading, b.declaration, b.folding,
-    c.verdict, f.load_run_id = ANY(%(held)s) AS held
+_LIVE = """WITH live AS (SELECT f.extract_type, b.load_run_file_id IS NOT NULL AS known, b.read_declaration, b.reading,
+    b.declaration, b.folding, c.verdict, f.load_run_file_id, f.load_run_id, f.s3_key, f.rows_read,
+    f.load_run_id = ANY(%(held)s) AS held, f.date_extracted
     FROM etl.load_run_files f LEFT JOIN restage.builds b USING (load_run_file_id)
     LEFT JOIN restage.source_checks c USING (load_run_file_id)
     WHERE f.status = 'completed' AND f.superseded_at IS NULL AND (%(extract)s = '' OR f.extract_type = %(extract)s)
-    AND (%(file)s::integer IS NULL OR f.load_run_file_id = %(file)s)
-    ORDER BY restage.extracted_at(f.date_extracted), f.load_run_file_id"""
+    AND (%(file)s::integer IS NULL OR f.load_run_file_id = %(file)s))
+SELECT extract_type, known, read_declaration, reading, declaration, folding, verdict, """
+
+_ONE_BY_ONE = """load_run_file_id, load_run_id, s3_key, held, rows_read FROM live
+    ORDER BY restage.extracted_at(date_extracted), load_run_file_id"""
+
+_ALIKE = """count(*) AS files, count(*) FILTER (WHERE NOT held) AS taken,
+    coalesce(sum(rows_read), 0)::bigint AS records,
+    coalesce(array_agg(DISTINCT load_run_id) FILTER (WHERE NOT held), '{}') AS load_runs
+    FROM live GROUP BY 1, 2, 3, 4, 5, 6, 7"""
 
 
 def find(connection: psycopg.Connection, registry: Registry, *, extract: str = "", held: Iterable[UUID] = ()) -> Found:
     """Judge every live attempt (`extract`: of this one only). `held`: the load runs of active jobs."""
-    found = Found()
+    found, judge = Found(), _Judge(connection, registry)
     groups: dict[str, Group] = {}
-    for attempt, differing in _judged(connection, registry, extract=extract, held=held):
-        found.live += 1
-        if differing is None:
-            found.undeclared += 1
+    with connection.cursor(row_factory=class_row(_Alike)) as cursor:
+        alikes = cursor.execute(_LIVE + _ALIKE, _values(extract, held)).fetchall()
+    for alike in alikes:
+        found.live += alike.files
+        group = judge.group(alike)
+        if group is None:
+            found.undeclared += alike.files
             continue
-        group = _group(attempt, differing)
         if group.way == NOTHING:
-            found.current += 1
+            found.current += alike.files
         elif group.unknown:
-            found.unknown += 1
+            found.unknown += alike.files
         if group.told:
-            _count(groups.setdefault(group.mark, group), attempt)
+            groups.setdefault(group.mark, group).add(alike)
     order = {each.name: place for place, each in enumerate(registry.extracts)}
     for group in sorted(groups.values(), key=lambda g: (order[g.extract], -differences.WAYS.index(g.way), g.told)):
         where = found.notes if group.way == NOTHING else found.unknowns if group.unknown else found.groups
@@ -126,16 +151,13 @@ def members(
     connection: psycopg.Connection, registry: Registry, extract: str, mark: str, held: Iterable[UUID] = ()
 ) -> tuple[Group | None, list[Live]]:
     """The group of that mark as it is now, and its files that no active job is about, in the order of the source."""
-    found: Group | None = None
-    files = []
-    for attempt, differing in _judged(connection, registry, extract=extract, held=held):
-        if differing is None or (group := _group(attempt, differing)).mark != mark:
-            continue
-        found = found or group
-        _count(found, attempt)
-        if not attempt.held:
-            files.append(attempt)
-    return found, files
+    groups = find(connection, registry, extract=extract, held=held)
+    found = next((g for g in [*groups.groups, *groups.unknowns, *groups.notes] if g.mark == mark), None)
+    judge = _Judge(connection, registry)
+    with connection.cursor(row_factory=class_row(Live)) as cursor:
+        live = cursor.execute(_LIVE + _ONE_BY_ONE, _values(extract, held)).fetchall()
+    alike = ((attempt, judge.group(attempt)) for attempt in live if not attempt.held)
+    return found, [attempt for attempt, group in alike if group is not None and group.mark == mark]
 
 
 def history(connection: psycopg.Connection, file: int) -> dict[str, Any]:
@@ -153,54 +175,40 @@ def history(connection: psycopg.Connection, file: int) -> dict[str, Any]:
 
 def why(connection: psycopg.Connection, registry: Registry, file: int) -> tuple[Live, Group | None] | None:
     """A live attempt and how it is judged (None: nothing declares its extract); None where it is no live one."""
-    for attempt, differing in _judged(connection, registry, file=file):
-        return attempt, None if differing is None else _group(attempt, differing)
-    return None
-
-
-def _count(group: Group, attempt: Live) -> None:
-    group.files += 1
-    group.records += attempt.rows_read or 0
-    if not attempt.held:
-        group.taken += 1
-        group.load_runs.add(attempt.load_run_id)
-
-
-def _group(attempt: Live, differing: list[Difference]) -> Group:
-    way = differences.way_of(differing)
-    told = tuple(d.told for d in differing if d.way != NOTHING or way == NOTHING)
-    return Group(attempt.extract_type, way, told, unknown=differing == [UNKNOWN])
-
-
-def _judged(
-    connection: psycopg.Connection,
-    registry: Registry,
-    *,
-    extract: str = "",
-    held: Iterable[UUID] = (),
-    file: int | None = None,
-) -> Iterable[tuple[Live, list[Difference] | None]]:
-    versions = builds.declarations(connection)
-    known: dict[tuple[Any, ...], list[Difference] | None] = {}
     with connection.cursor(row_factory=class_row(Live)) as cursor:
-        for attempt in cursor.execute(_LIVE, {"extract": extract, "held": list(held), "file": file}):
-            signature = attempt.signature
-            if signature not in known:
-                declared = attempt.extract_type in registry
-                known[signature] = _judge(attempt, registry[attempt.extract_type], versions) if declared else None
-            yield attempt, known[signature]
+        attempt = cursor.execute(_LIVE + _ONE_BY_ONE, _values("", (), file)).fetchone()
+    return (attempt, _Judge(connection, registry).group(attempt)) if attempt else None
 
 
-def _judge(attempt: Live, now: Extract, versions: dict[str, Extract]) -> list[Difference]:
-    """The differences, those first that ask for most."""
-    found = [redelivery.TOLD[attempt.verdict]] if attempt.verdict in redelivery.TOLD else []
-    if not attempt.known:
-        return found if differences.way_of(found) != NOTHING else [UNKNOWN]
-    if attempt.reading is not None and attempt.reading != code.reading():
-        found.append(Difference("the code that reads files changed", FILES))
-    if attempt.folding != code.folding():
-        found.append(Difference("the transform code changed", RAW))
-    read = versions.get(attempt.read_declaration or "")
-    if {attempt.declaration, attempt.read_declaration or attempt.declaration} != {now.digest}:
-        found += differences.between(versions[str(attempt.declaration)], now, read=read)
-    return sorted(found, key=lambda difference: -differences.WAYS.index(difference.way))
+def _values(extract: str, held: Iterable[UUID], file: int | None = None) -> dict[str, Any]:
+    return {"extract": extract, "held": list(held), "file": file}
+
+
+class _Judge:
+    """Judges signatures by the declarations and the code of this process."""
+
+    def __init__(self, connection: psycopg.Connection, registry: Registry) -> None:
+        self._registry, self._versions = registry, builds.declarations(connection)
+
+    def group(self, built: Signature) -> Group | None:
+        """The empty group in which such attempts stand; None where nothing declares their extract."""
+        if built.extract_type not in self._registry:
+            return None
+        differing = self._differing(built, self._registry[built.extract_type])
+        way = differences.way_of(differing)
+        told = tuple(each.told for each in differing if each.way != NOTHING or way == NOTHING)
+        return Group(built.extract_type, way, told, unknown=differing == [UNKNOWN])
+
+    def _differing(self, built: Signature, now: Extract) -> list[Difference]:
+        """The differences, those first that ask for most."""
+        found = [redelivery.TOLD[built.verdict]] if built.verdict in redelivery.TOLD else []
+        if not built.known:
+            return found if differences.way_of(found) != NOTHING else [UNKNOWN]
+        if built.reading is not None and built.reading != code.reading():
+            found.append(Difference("the code that reads files changed", FILES))
+        if built.folding != code.folding():
+            found.append(Difference("the transform code changed", RAW))
+        read = self._versions.get(built.read_declaration or "")
+        if {built.declaration, built.read_declaration or built.declaration} != {now.digest}:
+            found += differences.between(self._versions[str(built.declaration)], now, read=read)
+        return sorted(found, key=lambda difference: -differences.WAYS.index(difference.way))

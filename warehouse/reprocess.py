@@ -304,7 +304,7 @@ def _carry(
     staged = prepared.staged.get(change.extract.table, ())
     builds.note_read(connection, change.extract, {files[s.old]: s.intake.canonical for s in staged})
     builds.note_folded(connection, change.extract, change.refold)
-    downstream.note(connection, change, space, found.counts, writer.job_id)
+    downstream.note(connection, change, space, found.counts, writer.job_id, ids)
     return found
 
 

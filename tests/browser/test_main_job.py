@@ -53,7 +53,10 @@ def test_plan_approve_run_and_roll_back(stack: Stack, served: str, browser: Brow
     operator = Person(browser.new_context(), served, "operator")
     page = operator.page
     looked_at(page)
-    for elsewhere in ("/discovery/", "/breakers/", "/schedules/"):
+    for elsewhere in (
+        *("/discovery/", "/breakers/", "/schedules/"),
+        *("/freshness/", "/freshness/files/1/", "/downstream/"),
+    ):
         page.goto(served + elsewhere)
         looked_at(page)
     page.goto(served + "/runs/")

@@ -65,7 +65,7 @@ def test_keys_in_clear_need_the_right_and_are_noted(console: House, as_):
     clear = as_("operator").post("/downstream/Visits/keys/")
     assert "secret-7" in b"".join(clear.streaming_content).decode()
     event = Event.objects.get()
-    assert (event.action, event.detail) == ("natural keys exported", {"extract": "Visits"})
+    assert (event.action, event.detail) == ("natural keys exported", {"extracts": ["Visits"]})
     assert as_("operator").get("/downstream/Nonsense/keys/").status_code == 404
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from tests.house import House, new_run, row
@@ -125,7 +126,7 @@ def test_the_merge_list_holds_hashes_and_keys_only_when_asked(house: House, merg
     assert "secret-7" not in str(hidden)
     assert (hidden[0]["change"], len(hidden[0]["key_sha256"]), hidden[0]["key"]) == ("inserted", 64, None)
     out = io.StringIO()
-    csv.writer(out).writerows(r.values() for r in downstream.merge_list(house.connection, None, in_clear=True))
+    csv.writer(out).writerows(r.values() for r in downstream.merge_list(house.connection, house.visits, in_clear=True))
     assert "secret-7" in out.getvalue()
 
 
@@ -135,3 +136,14 @@ def test_dependants_are_named_with_their_rows_direct_ones_first(house: House, ex
     assert of["Appointments"] == (True, 0) and of["InvoiceDetail"] == (False, 0)
     assert [entry["direct"] for entry in found] == sorted((e["direct"] for e in found), reverse=True)
     assert downstream.dependants(house.connection, extracts, ["visits"]) == []
+
+
+def test_looking_waits_for_no_publication(house: House, merged, warehouse_url):
+    house.deliver("20260106", row("3", fee="11"))
+    house.connection.execute("UPDATE restage.stale_core SET settled_at = NULL")
+    with psycopg.connect(warehouse_url) as publishing:
+        publishing.execute("UPDATE restage.stale_core SET class = class")
+        house.connection.execute("SET lock_timeout = '1s'")
+        (entry,) = downstream.look(house.connection, house.registry)
+        assert downstream.dealt_with(house.connection, house.visits, seen=entry.seen) == 0
+    assert stale(house) == {"Visits": (1, 1, 0)}

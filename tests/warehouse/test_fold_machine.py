@@ -2,6 +2,7 @@
 the SQL: raw rows as delivered, who is live, and the order of precedence.
 """
 
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from hypothesis.stateful import (
 
 from tests.conftest import database
 from tests.house import House, Row, new_run, row
-from warehouse.reprocess import FileFailedError
+from warehouse.reprocess import FileFailedError, Work
 from warehouse.rollback import CannotRollBackError
 
 VISITS = st.sampled_from(["1", "2", "3", "4", "5", " 2 ", ""])
@@ -67,10 +68,20 @@ def machine(template: str, registry, folder) -> type[RuleBasedStateMachine]:
             former = self.live[order]
             day, _old, run = former
             self.house.write(day, *rows, org=f"o{order}")
-            preview = self.house.prepare(self.house.work(run))
-            job, outcome = self.house.reprocess(run, expected=preview.diffs)
+            work = replace(self.house.work(run), rewrite=data.draw(st.booleans()))
+            preview = self.house.prepare(work)
+            job, outcome = self.house.reprocess(run, work=work, expected=preview.diffs)
             self.live[order] = (day, rows, new_run(outcome))
             self.jobs.append((job, order, former))
+
+        @precondition(lambda self: self.live)
+        @rule(data=st.data(), rewrite=st.booleans())
+        def refold(self, data, rewrite):
+            _day, _rows, run = self.live[data.draw(st.sampled_from(sorted(self.live)))]
+            work = Work(refold=tuple(self.house.work(run).files), rewrite=rewrite)
+            preview = self.house.prepare(work)
+            assert preview.diffs["visits"].counts.written == 0, "staging was the fold already"
+            self.house.reprocess(run, work=work, expected=preview.diffs)
 
         @precondition(lambda self: self.live)
         @rule(data=st.data())

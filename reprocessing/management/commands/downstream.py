@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandParser
+from psycopg import Connection
 
 from access import rights
 from audit.transitions import record
@@ -15,6 +16,7 @@ from warehouse import downstream, registry
 from warehouse.commands import Refusal, answer
 from warehouse.connections import connect
 from warehouse.downstream import LIST_COLUMNS
+from warehouse.registry import Extract
 
 
 class Command(BaseCommand):
@@ -37,8 +39,8 @@ class Command(BaseCommand):
             with connect(settings.WAREHOUSE_URL, purpose="downstream") as connection:
                 found = [e for e in downstream.look(connection, known) if extract in ("", e.extract_type)]
                 if options["csv"]:
-                    chosen = known[extract] if extract else None
-                    self._export(connection, chosen, actor if options["keys"] else None, in_clear=options["keys"])
+                    chosen = [known[extract]] if extract else list(known.extracts)
+                    self._export(connection, chosen, actor, in_clear=options["keys"])
                     return
             said.result = {
                 "keys": sum(entry.keys for entry in found),
@@ -53,16 +55,16 @@ class Command(BaseCommand):
                     f" ({entry.changed:,} changed, {entry.deleted:,} deleted), of {len(entry.load_runs):,} load runs"
                 )
 
-    def _export(self, connection: Any, extract: Any, actor: str | None, *, in_clear: bool) -> None:
+    def _export(self, connection: Connection, extracts: list[Extract], actor: str | None, *, in_clear: bool) -> None:
         if in_clear:
             user = actors.of_shell(actor)
             try:
                 rights.demand(user, rights.EXPORT_KEYS)
             except PermissionDenied as error:
                 raise Refusal(str(error)) from error
-            record(user, "natural keys exported", user, {"extract": extract.name if extract else "all"})
+            record(user, "natural keys exported", user, {"extracts": [each.name for each in extracts]})
         columns = LIST_COLUMNS if in_clear else LIST_COLUMNS[:-1]
         writer = csv.DictWriter(self.stdout, columns, extrasaction="ignore", lineterminator="")
         writer.writeheader()
-        for row in downstream.merge_list(connection, extract, in_clear=in_clear):
-            writer.writerow(row)
+        for extract in extracts:
+            writer.writerows(downstream.merge_list(connection, extract, in_clear=in_clear))
