@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from psycopg import sql
 
 from bench.figures import Figure, alternate, at_least, at_most
-from bench.ground import Ground
+from bench.ground import SPACE, Ground
 from bench.publishing import ready
-from bench.transforming import SPACE
 from warehouse import diff, names
 
 CHANGED = 10
@@ -16,19 +15,18 @@ CHANGED = 10
 def measure(ground: Ground) -> Iterator[Figure]:
     extract, connection = ground.typed, ground.connection
     change = ready(ground, every=max(1, ground.rows // CHANGED))
-    stg, built = names.staging(extract), SPACE.table(extract, "built")
     parts = {
-        "stg": stg,
-        "built": built,
+        "stg": names.staging(extract),
         "same": names.same_key(extract, "b", "s"),
         "before": names.staged(extract, of="s"),
         "after": names.staged(extract, of="b"),
     }
     whole = sql.SQL(
-        "SELECT count(*) FROM {built} b FULL JOIN {stg} s ON {same} WHERE ({after}) IS DISTINCT FROM ({before})"
+        "SELECT count(*) FROM restage_build.bench_after b FULL JOIN {stg} s ON {same}"
+        " WHERE ({after}) IS DISTINCT FROM ({before})"
     ).format(**parts)
     by_text = sql.SQL(
-        "SELECT count(*) FROM {built} b FULL JOIN {stg} s ON {same}"
+        "SELECT count(*) FROM restage_build.bench_after b FULL JOIN {stg} s ON {same}"
         " WHERE md5(ROW({after})::text) IS DISTINCT FROM md5(ROW({before})::text)"
     ).format(**parts)
     found = diff.compute(connection, change, SPACE).counts.written

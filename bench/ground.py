@@ -10,11 +10,13 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import sql
 
-from warehouse import adoption, ingest, names, runs
+from warehouse import adoption, connections, ingest, names, runs
+from warehouse.build import Workspace
 from warehouse.registry import SHIPPED, Extract, Registry, load
 from warehouse.runs import Arrival
 from warehouse.sources import Address
 
+SPACE = Workspace("bench")
 EXTRACTED = datetime(2026, 11, 1, 0, 30, tzinfo=UTC)
 
 
@@ -55,6 +57,14 @@ class Ground:
                 load_run_file_id=file,
                 content=address.content(),
             )
+
+
+def keep(connection: psycopg.Connection, name: str, query: sql.Composable) -> None:
+    """Keep the rows of a query as restage_build.bench_<name>."""
+    table = sql.Identifier("restage_build", f"bench_{name}")
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
+    connection.execute(sql.SQL("CREATE TABLE {} AS {}").format(table, query))
+    connection.execute(sql.SQL("VACUUM ANALYZE {}").format(table))
 
 
 def write_patients(path: Path, extract: Extract, rows: int, *, changed: int, every: int) -> None:
@@ -108,7 +118,7 @@ def ground(server: str, folder: Path, rows: int) -> Iterator[Ground]:
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         try:
-            with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
+            with connections.connect(url, purpose="bench") as connection:
                 adoption.apply(connection, registry)
                 yield Ground(connection, url, registry, folder, rows)
         finally:

@@ -59,84 +59,70 @@ class Diff:
 
 
 def compute(connection: psycopg.Connection, change: Change, space: Workspace) -> Diff:
-    """Compare the build with staging as it is now; leaves the classified keys in `diff`."""
+    """Compare the build with staging as it is now; leaves the changed keys, classified, in `diff`."""
     counts = classify(connection, change, space)
     return Diff(counts, _checksum(connection, _parts(change, space)))
 
 
 def classify(connection: psycopg.Connection, change: Change, space: Workspace) -> Counts:
-    """compute() without the checksum, for what nobody has to recognise later."""
-    extract = change.extract
-    space.clear(connection, extract, "diff")
+    """compute() without the checksum, for what nobody has to recognise later.
+
+    First by the hashes alone: a winner whose hash stands in staging stays (the hash is over the key too). Only the
+    rest is joined by key, with where the row lies in staging (`there`, a ctid: good as long as staging is locked).
+    """
+    space.clear(connection, change.extract, "changed", "diff")
     parts = _parts(change, space)
-    connection.execute(
-        sql.SQL(
-            "CREATE UNLOGGED TABLE {diff} AS SELECT {key}, h.row_hash AS before_hash, w.row_hash AS after_hash,"
-            " CASE WHEN w.row_hash IS NULL THEN 'deleted' WHEN h.row_hash IS NULL THEN 'inserted'"
-            " WHEN h.row_hash <> w.row_hash THEN 'updated' ELSE 'kept_newer' END AS class,"
-            " w.row_hash IS NULL AND coalesce(o.refused, false) AS by_rejection,"
-            " coalesce(o.accepted, false) AS accepted"
-            " FROM {keys} k LEFT JOIN {winners} w ON {k_w} LEFT JOIN {hashes} h ON {k_h} LEFT JOIN ({own}) o ON {k_o}"
-            " WHERE h.row_hash IS DISTINCT FROM w.row_hash OR o.accepted"
-        ).format(**parts)
-    )
-    connection.execute(sql.SQL("ANALYZE {}").format(parts["diff"]))
+    for statement in (
+        "CREATE UNLOGGED TABLE {changed} AS SELECT k.* FROM {keys} k LEFT JOIN {stg} s ON s.row_hash = k.row_hash"
+        " WHERE s.row_hash IS NULL",
+        "ANALYZE {changed}",
+        "CREATE UNLOGGED TABLE {diff} AS SELECT *, CASE WHEN after_hash IS NULL THEN 'deleted'"
+        " WHEN before_hash IS NULL THEN 'inserted' ELSE 'updated' END AS class FROM (SELECT {key}, k.place,"
+        " s.ctid AS there, k.row_hash AS after_hash, CASE WHEN s.ctid IS NOT NULL THEN {kept} END AS before_hash,"
+        " coalesce(o.accepted, false) AS accepted, coalesce(o.refused, false) AS refused"
+        " FROM {changed} k LEFT JOIN {stg} s ON {k_s} LEFT JOIN {beaten} o ON {k_o}) d"
+        " WHERE before_hash IS DISTINCT FROM after_hash",
+        "ANALYZE {diff} (class)",
+    ):
+        connection.execute(sql.SQL(statement).format(**parts))
     return _counts(connection, parts)
 
 
 def _parts(change: Change, space: Workspace) -> dict[str, sql.Composable]:
-    """`own`: of the keys that the change's own attempts do not win, whether these had a valid or a refused record."""
     extract = change.extract
-    own = sql.SQL(
-        "SELECT {key}, bool_or(v.valid) AS accepted, bool_or(NOT v.valid) AS refused"
-        " FROM {marks} v LEFT JOIN {winners} w ON {v_w} WHERE v.load_run_file_id = ANY({new})"
-        " AND (w.load_run_file_id = ANY({new})) IS NOT TRUE GROUP BY {key}"
-    ).format(
-        key=names.key(extract, of="v"),
-        marks=space.table(extract, "marks"),
-        winners=space.table(extract, "winners"),
-        v_w=names.same_key(extract, "v", "w"),
-        new=names.integers(change.new),
-    )
+    tables = {part: space.table(extract, part) for part in ("files", "typed", "keys", "beaten", "tally", "changed")}
     return {
+        **tables,
         "diff": space.table(extract, "diff"),
-        "keys": space.table(extract, "keys"),
-        "winners": space.table(extract, "winners"),
-        "built": space.table(extract, "built"),
-        "marks": space.table(extract, "marks"),
-        "hashes": hashes.table(extract),
         "stg": names.staging(extract),
         "key": names.key(extract, of="k"),
-        "own_key": names.key(extract, of="v"),
-        "own": own,
+        "kept": hashes.kept(extract, "s"),
         "new": names.integers(change.new),
-        "k_b": names.same_key(extract, "k", "b"),
         "k_s": names.same_key(extract, "k", "s"),
-        "k_w": names.same_key(extract, "k", "w"),
-        "k_h": names.same_key(extract, "k", "h"),
         "k_o": names.same_key(extract, "k", "o"),
     }
 
 
 def _counts(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> Counts:
     """Keys that stay as they are do not stand in `diff`: they are the winners that are left."""
-    found: dict[str, int] = dict(
-        connection.execute(sql.SQL("SELECT class, count(*) FROM {diff} GROUP BY class").format(**parts)).fetchall()
-    )
-    by_rejection, accepted, winners, own_winners = connection.execute(
+    found = connection.execute(
         sql.SQL(
-            "SELECT (SELECT count(*) FROM {diff} WHERE by_rejection), (SELECT count(*) FROM {diff} WHERE accepted),"
-            " count(*), count(*) FILTER (WHERE load_run_file_id = ANY({new})) FROM {winners}"
+            "SELECT t.*, count(*) FILTER (WHERE class = 'inserted'), count(*) FILTER (WHERE class = 'updated'),"
+            " count(*) FILTER (WHERE class = 'deleted'), count(*) FILTER (WHERE class = 'deleted' AND refused),"
+            " count(*) FILTER (WHERE k.accepted)"
+            " FROM {tally} t LEFT JOIN {diff} k ON true"
+            " GROUP BY t.records, t.rejected, t.winners, t.own_winners, t.accepted"
         ).format(**parts)
-    ).fetchone() or (0, 0, 0, 0)
-    records, rejected = connection.execute(
-        sql.SQL(
-            "SELECT count(*), count(*) FILTER (WHERE NOT v.valid) FROM {marks} v WHERE v.load_run_file_id = ANY({new})"
-        ).format(**parts)
-    ).fetchone() or (0, 0)
+    ).fetchone()
+    assert found is not None  # noqa: S101  the tally is one row
+    records, rejected, winners, own_winners, accepted, inserted, updated, deleted, by_rejection, changed = found
+    kept_newer = accepted - changed
     return Counts(
-        **found,
-        unchanged=winners - sum(found.get(name, 0) for name in ("inserted", "updated", "kept_newer")),
+        inserted=inserted,
+        updated=updated,
+        deleted=deleted,
+        unchanged=winners - inserted - updated - kept_newer,
+        kept_newer=kept_newer,
         rejected=rejected,
         deleted_by_rejection=by_rejection,
         deduplicated=records - rejected - own_winners - accepted,
@@ -149,13 +135,14 @@ def of_attempts(connection: psycopg.Connection, change: Change, space: Workspace
     found = connection.execute(
         sql.SQL(
             "SELECT load_run_file_id, count(*), count(*) FILTER (WHERE NOT valid),"
-            " count(*) FILTER (WHERE valid AND place > 1) FROM (SELECT v.load_run_file_id, v.valid,"
-            " row_number() OVER (PARTITION BY {own_key}, v.valid ORDER BY {precedence}) AS place"
-            " FROM {marks} v JOIN {files} a USING (load_run_file_id) WHERE v.load_run_file_id = ANY({new})) r"
+            " count(*) FILTER (WHERE valid AND place > 1)"
+            " FROM (SELECT load_run_file_id, v.row_hash IS NOT NULL AS valid,"
+            " row_number() OVER (PARTITION BY {own_key}, v.row_hash IS NULL ORDER BY {precedence}) AS place"
+            " FROM {typed} v JOIN {files} a USING (load_run_file_id) WHERE v.load_run_file_id = ANY({new})) r"
             " GROUP BY load_run_file_id"
         ).format(
             **_parts(change, space),
-            files=space.table(change.extract, "files"),
+            own_key=names.key(change.extract, of="v"),
             precedence=changes.precedence(change.extract),
         )
     ).fetchall()
@@ -170,7 +157,7 @@ def _checksum(connection: psycopg.Connection, parts: dict[str, sql.Composable]) 
     (total,) = connection.execute(
         sql.SQL(
             "SELECT coalesce(sum(hashtextextended(concat_ws('/', class, before_hash, after_hash), 0)::numeric), 0)"
-            " FROM {diff} WHERE class <> 'kept_newer'"
+            " FROM {diff}"
         ).format(**parts)
     ).fetchone() or (0,)
     return f"{int(total) % (1 << 96):024x}"
@@ -190,8 +177,8 @@ def sample(connection: psycopg.Connection, change: Change, space: Workspace) -> 
             "SELECT k.class, {key_text}, (SELECT coalesce(json_agg(json_build_object('name', c.name, 'before',"
             " restage.mask(c.before), 'after', restage.mask(c.after))), '[]') FROM ({columns}) c)"
             " FROM (SELECT *, row_number() OVER (PARTITION BY class ORDER BY hashtextextended(ROW({bare})::text, 0)) n"
-            " FROM {diff} WHERE class IN ('inserted', 'updated', 'deleted')) k"
-            " LEFT JOIN {built} b ON {k_b} LEFT JOIN {stg} s ON {k_s} ORDER BY k.n, k.class LIMIT {limit}"
+            " FROM {diff}) k LEFT JOIN {typed} b ON b.ctid = k.place LEFT JOIN {stg} s ON {k_s}"
+            " ORDER BY k.n, k.class LIMIT {limit}"
         ).format(
             **parts,
             key_text=key_text,
