@@ -17,15 +17,19 @@ from warehouse.runs import Arrival
 from warehouse.sources import Address
 
 SPACE = Workspace("bench")
+EXTRACTS = Path(__file__).parent / "extracts"
 EXTRACTED = datetime(2026, 11, 1, 0, 30, tzinfo=UTC)
 
 
 class Ground:
-    """`wide` is the extract of 222 columns, `typed` one of 26; both are of patients."""
+    """`wide` is the extract of 222 columns, `typed` and its `twin` have 26; all are of patients."""
 
-    def __init__(self, connection: psycopg.Connection, url: str, registry: Registry, folder: Path, rows: int) -> None:
-        self.connection, self.url, self.registry, self.folder, self.rows = connection, url, registry, folder, rows
-        self.wide, self.typed = registry["Patient"], registry["Registration"]
+    def __init__(
+        self, connection: psycopg.Connection, url: str, registry: Registry, folder: Path, home: Path, rows: int
+    ) -> None:
+        self.connection, self.url, self.registry, self.rows = connection, url, registry, rows
+        self.folder, self.home = folder, home  # of the delivered files; of what outlives the measurement
+        self.wide, self.typed, self.twin = registry["Patient"], registry["Registration"], registry["Transfer"]
 
     def count(self, query: str) -> int:
         (found,) = self.connection.execute(sql.SQL(query)).fetchone() or (0,)
@@ -111,15 +115,15 @@ def _template(extract: Extract) -> list[str]:
 
 
 @contextmanager
-def ground(server: str, folder: Path, rows: int) -> Iterator[Ground]:
+def ground(server: str, folder: Path, home: Path, rows: int) -> Iterator[Ground]:
     """An adopted warehouse in a database that lives as long as the block."""
-    registry, name = load([SHIPPED, Path(__file__).parent / "extracts"]), f"bench_{uuid4().hex[:8]}"
+    registry, name = load([SHIPPED, EXTRACTS]), f"bench_{uuid4().hex[:8]}"
     url = urlsplit(server)._replace(path=f"/{name}").geturl()
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         try:
             with connections.connect(url, purpose="bench") as connection:
                 adoption.apply(connection, registry)
-                yield Ground(connection, url, registry, folder, rows)
+                yield Ground(connection, url, registry, folder, home, rows)
         finally:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

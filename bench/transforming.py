@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 from psycopg import sql
 
-from bench.figures import Figure, alternate, at_most
+from bench import looping
+from bench.figures import Figure, alternate, at_least, at_most
 from bench.ground import SPACE, Ground, keep
 from warehouse import build, diff, names, publish
 from warehouse.change import Change
+
+ORM_ROWS = 20_000
 
 
 def measure(ground: Ground) -> Iterator[Figure]:
@@ -55,3 +58,17 @@ def measure(ground: Ground) -> Iterator[Figure]:
     )
     limit = 1.3 if connection.info.server_version >= 160000 else 2.2
     yield at_most("transform_time_ratio", pair.time_ratio, limit, baseline="INSERT of already typed rows, same indexes")
+    first = min(ORM_ROWS, ground.rows)
+    pair = alternate(
+        connection,
+        lambda: looping.transform(ground.url, extract, file, first),
+        ours,
+        before_ours=empty,
+        before_theirs=empty,
+    )
+    yield at_least(
+        "transform_against_orm_ratio",
+        pair.time_ratio * ground.rows / first,
+        10,
+        baseline=f"Django models in a loop, bulk_create(1000), on {first:,} of the rows and scaled by row",
+    )

@@ -60,7 +60,7 @@ def build(connection: psycopg.Connection, change: Change, space: Workspace) -> N
     extract = change.extract
     space.clear(connection, extract, *(part for part in PARTS if part != "raw"))
     files, typed, keys = (space.table(extract, part) for part in ("files", "typed", "keys"))
-    decided_by = (*extract.natural_key, "load_run_file_id", "row_hash", "problems")
+    decided_by = (*extract.natural_key, "load_run_file_id", "record_no", "row_hash", "problems")
     _make(connection, files, changes.attempts(change))
     _make(connection, typed, transform.typed_rows(extract, changes.own_records(change)), known=decided_by)
     if _others(connection, change, files):
@@ -69,7 +69,12 @@ def build(connection: psycopg.Connection, change: Change, space: Workspace) -> N
         candidates = transform.typed_rows(extract, changes.other_candidates(change, touched, files))
         connection.execute(sql.SQL("INSERT INTO {} {}").format(typed, candidates))
         _analyze(connection, typed, decided_by)
-    _make(connection, keys, changes.winners(change, typed, files), known=("load_run_file_id", "row_hash"))
+    _make(
+        connection,
+        keys,
+        changes.winners(change, typed, files),
+        known=(*extract.natural_key, "load_run_file_id", "row_hash"),
+    )
     beaten = space.table(extract, "beaten")
     _make(connection, beaten, _beaten(change, typed, keys))
     _make(connection, space.table(extract, "tally"), _tally(change, typed, keys, beaten))
@@ -102,8 +107,9 @@ def _tally(change: Change, typed: sql.Identifier, keys: sql.Identifier, beaten: 
     return sql.SQL(
         "SELECT * FROM (SELECT count(*) AS records, count(*) FILTER (WHERE row_hash IS NULL) AS rejected"
         " FROM {typed} WHERE load_run_file_id = ANY({new})) r,"
-        " (SELECT count(row_hash) AS winners, count(*) FILTER (WHERE load_run_file_id = ANY({new})) AS own_winners"
-        " FROM {keys}) k, (SELECT count(*) FILTER (WHERE accepted) AS accepted FROM {beaten}) b"
+        " (SELECT count(*) AS keys, count(row_hash) AS winners,"
+        " count(*) FILTER (WHERE load_run_file_id = ANY({new})) AS own_winners FROM {keys}) k,"
+        " (SELECT count(*) FILTER (WHERE accepted) AS accepted FROM {beaten}) b"
     ).format(typed=typed, keys=keys, beaten=beaten, new=names.integers(change.new))
 
 

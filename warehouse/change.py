@@ -80,24 +80,28 @@ def own_records(change: Change) -> sql.Composed:
 
 
 def touched_keys(change: Change, typed: sql.Identifier) -> sql.Composed:
-    """SELECT of the natural keys that the change can affect; `typed` holds the own_records()."""
-    own = sql.SQL("SELECT {} FROM {}").format(names.key(change.extract), typed)
-    return _whole(change.extract, sql.SQL("{} UNION {}").format(own, _left_keys(change)))
-
-
-def _left_keys(change: Change) -> sql.Composed:
-    """SELECT of the keys of raw records that the change concerns and does not read: those of attempts that leave."""
-    left = [attempt for attempt in change.in_raw if attempt not in change.new]
-    return sql.SQL("SELECT {} FROM {} r WHERE r.load_run_file_id = ANY({})").format(
-        names.cleaned_key(change.extract, of="r"), names.raw(change.extract), names.integers(left)
+    """SELECT of the natural keys that the change can affect; `typed` holds the own_records(). A record of which a
+    part of the key is missing has none."""
+    extract = change.extract
+    whole = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(sql.Identifier(n)) for n in extract.natural_key)
+    return sql.SQL("SELECT * FROM (SELECT {key} FROM {typed} UNION {left}) k WHERE {whole}").format(
+        key=names.key(extract), typed=typed, left=_keys_of(extract, _left(change)), whole=whole
     )
 
 
-def _whole(extract: Extract, keys: sql.Composable) -> sql.Composed:
-    """The keys of which no part is missing: a record without a whole key has none."""
-    parts = (sql.SQL("{} IS NOT NULL").format(sql.Identifier(name)) for name in extract.natural_key)
-    return sql.SQL("SELECT {key} FROM ({keys}) k ({key}) WHERE {whole}").format(
-        key=names.key(extract), keys=keys, whole=sql.SQL(" AND ").join(parts)
+def _left(change: Change) -> list[int]:
+    """The attempts that the change concerns and whose records it does not read: they leave."""
+    return [attempt for attempt in change.in_raw if attempt not in change.new]
+
+
+def _keys_of(extract: Extract, attempts: list[int]) -> sql.Composed:
+    """SELECT of the natural keys of the raw records of these attempts, as staging holds them."""
+    return sql.SQL("SELECT {} FROM {} r WHERE r.load_run_file_id = ANY({})").format(
+        sql.SQL(", ").join(
+            sql.SQL("restage.clean(r.{0}) AS {0}").format(sql.Identifier(name)) for name in extract.natural_key
+        ),
+        names.raw(extract),
+        names.integers(attempts),
     )
 
 
@@ -132,27 +136,28 @@ def winners(change: Change, typed: sql.Identifier, files: sql.Identifier) -> sql
     """
     extract = change.extract
     deciding = transform.deciding(extract)
-    alone = sql.SQL(
-        "SELECT {key} FROM {typed} WHERE row_hash IS NULL OR load_run_file_id NOT IN"
-        " (SELECT load_run_file_id FROM {files}) UNION ALL {left}"
-    ).format(key=names.key(extract), typed=typed, files=files, left=_left_keys(change))
+    whole = sql.SQL(" AND ").join(sql.SQL("v.{} IS NOT NULL").format(sql.Identifier(n)) for n in extract.natural_key)
+    records = sql.SQL(
+        "SELECT {deciding}, CASE WHEN a.load_run_file_id IS NOT NULL THEN v.ctid END AS place, a.load_run_file_id,"
+        " CASE WHEN a.load_run_file_id IS NOT NULL THEN v.row_hash END AS row_hash, v.record_no, a.extracted_at,"
+        " a.file_order FROM {typed} v LEFT JOIN {files} a"
+        " ON a.load_run_file_id = v.load_run_file_id AND v.row_hash IS NOT NULL WHERE {whole}"
+    ).format(deciding=names.columns(deciding, of="v"), typed=typed, files=files, whole=whole)
+    if left := _left(change):
+        keys_alone = sql.SQL(
+            "SELECT {deciding}, NULL, NULL, NULL, NULL, NULL, NULL FROM ({left}) v WHERE {whole}"
+        ).format(
+            deciding=sql.SQL(", ").join(
+                sql.Identifier("v", name) if name in extract.natural_key else sql.SQL("NULL") for name in deciding
+            ),
+            left=_keys_of(extract, left),
+            whole=whole,
+        )
+        records = sql.SQL("{} UNION ALL {}").format(records, keys_alone)
     return sql.SQL(
-        "SELECT DISTINCT ON ({key}) {key}, v.place, v.load_run_file_id, v.row_hash FROM (SELECT {deciding},"
-        " v.ctid AS place, v.load_run_file_id, v.row_hash, v.record_no, a.extracted_at, a.file_order"
-        " FROM {typed} v JOIN {files} a USING (load_run_file_id) WHERE v.row_hash IS NOT NULL"
-        " UNION ALL SELECT {alone_deciding}, NULL, NULL, NULL, NULL, NULL, NULL FROM ({alone}) k) v"
+        "SELECT DISTINCT ON ({key}) {key}, v.place, v.load_run_file_id, v.row_hash FROM ({records}) v"
         " ORDER BY {key}, v.place IS NULL, {precedence}"
-    ).format(
-        key=names.key(extract, of="v"),
-        deciding=names.columns(deciding, of="v"),
-        typed=typed,
-        files=files,
-        alone_deciding=sql.SQL(", ").join(
-            sql.Identifier(name) if name in extract.natural_key else sql.SQL("NULL") for name in deciding
-        ),
-        alone=_whole(extract, alone),
-        precedence=precedence(extract, file="v"),
-    )
+    ).format(key=names.key(extract, of="v"), records=records, precedence=precedence(extract, file="v"))
 
 
 def precedence(extract: Extract, *, file: str = "a") -> sql.Composed:

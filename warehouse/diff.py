@@ -68,23 +68,31 @@ def classify(connection: psycopg.Connection, change: Change, space: Workspace) -
     """compute() without the checksum, for what nobody has to recognise later.
 
     First by the hashes alone: a winner whose hash stands in staging stays (the hash is over the key too). Only the
-    rest is joined by key, with where the row lies in staging (`there`, a ctid: good as long as staging is locked).
+    others are joined by key, with where the row lies in staging (`there`, a ctid: good as long as staging is locked).
+    Where they are more than a quarter, all keys are joined at once.
     """
     space.clear(connection, change.extract, "changed", "diff")
     parts = _parts(change, space)
-    for statement in (
-        "CREATE UNLOGGED TABLE {changed} AS SELECT k.* FROM {keys} k LEFT JOIN {stg} s ON s.row_hash = k.row_hash"
-        " WHERE s.row_hash IS NULL",
-        "ANALYZE {changed}",
-        "CREATE UNLOGGED TABLE {diff} AS SELECT *, CASE WHEN after_hash IS NULL THEN 'deleted'"
-        " WHEN before_hash IS NULL THEN 'inserted' ELSE 'updated' END AS class FROM (SELECT {key}, k.place,"
-        " s.ctid AS there, k.row_hash AS after_hash, CASE WHEN s.ctid IS NOT NULL THEN {kept} END AS before_hash,"
-        " coalesce(o.accepted, false) AS accepted, coalesce(o.refused, false) AS refused"
-        " FROM {changed} k LEFT JOIN {stg} s ON {k_s} LEFT JOIN {beaten} o ON {k_o}) d"
-        " WHERE before_hash IS DISTINCT FROM after_hash",
-        "ANALYZE {diff} (class)",
-    ):
-        connection.execute(sql.SQL(statement).format(**parts))
+    (quarter,) = connection.execute(sql.SQL("SELECT keys / 4 FROM {tally}").format(**parts)).fetchone() or (0,)
+    changed = connection.execute(
+        sql.SQL(
+            "CREATE UNLOGGED TABLE {changed} AS SELECT k.* FROM {keys} k LEFT JOIN {stg} s ON s.row_hash = k.row_hash"
+            " WHERE s.row_hash IS NULL LIMIT {limit}"
+        ).format(**parts, limit=sql.Literal(quarter + 1))
+    ).rowcount
+    connection.execute(sql.SQL("ANALYZE {changed}").format(**parts))
+    source = parts["keys"] if changed > quarter else parts["changed"]
+    connection.execute(
+        sql.SQL(
+            "CREATE UNLOGGED TABLE {diff} AS SELECT *, CASE WHEN after_hash IS NULL THEN 'deleted'"
+            " WHEN before_hash IS NULL THEN 'inserted' ELSE 'updated' END AS class FROM (SELECT {key}, k.place,"
+            " s.ctid AS there, k.row_hash AS after_hash, CASE WHEN s.ctid IS NOT NULL THEN {kept} END AS before_hash,"
+            " coalesce(o.accepted, false) AS accepted, coalesce(o.refused, false) AS refused"
+            " FROM {source} k LEFT JOIN {stg} s ON {k_s} LEFT JOIN {beaten} o ON {k_o}) d"
+            " WHERE before_hash IS DISTINCT FROM after_hash"
+        ).format(**parts, source=source)
+    )
+    connection.execute(sql.SQL("ANALYZE {diff} (class, place, there)").format(**parts))
     return _counts(connection, parts)
 
 
@@ -106,25 +114,21 @@ def _parts(change: Change, space: Workspace) -> dict[str, sql.Composable]:
 def _counts(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> Counts:
     """Keys that stay as they are do not stand in `diff`: they are the winners that are left."""
     found = connection.execute(
-        sql.SQL(
-            "SELECT t.*, count(*) FILTER (WHERE class = 'inserted'), count(*) FILTER (WHERE class = 'updated'),"
-            " count(*) FILTER (WHERE class = 'deleted'), count(*) FILTER (WHERE class = 'deleted' AND refused),"
-            " count(*) FILTER (WHERE k.accepted)"
-            " FROM {tally} t LEFT JOIN {diff} k ON true"
-            " GROUP BY t.records, t.rejected, t.winners, t.own_winners, t.accepted"
-        ).format(**parts)
-    ).fetchone()
-    assert found is not None  # noqa: S101  the tally is one row
-    records, rejected, winners, own_winners, accepted, inserted, updated, deleted, by_rejection, changed = found
-    kept_newer = accepted - changed
+        sql.SQL("SELECT class, accepted, refused, count(*) FROM {diff} GROUP BY 1, 2, 3").format(**parts)
+    ).fetchall()
+    keys = dict.fromkeys(("inserted", "updated", "deleted"), 0)
+    for kind, _accepted, _refused, number in found:
+        keys[kind] += number
+    records, rejected, winners, own_winners, accepted = connection.execute(
+        sql.SQL("SELECT records, rejected, winners, own_winners, accepted FROM {tally}").format(**parts)
+    ).fetchone() or (0, 0, 0, 0, 0)
+    kept_newer = accepted - sum(number for _kind, had_one, _refused, number in found if had_one)
     return Counts(
-        inserted=inserted,
-        updated=updated,
-        deleted=deleted,
-        unchanged=winners - inserted - updated - kept_newer,
+        **keys,
+        unchanged=winners - keys["inserted"] - keys["updated"] - kept_newer,
         kept_newer=kept_newer,
         rejected=rejected,
-        deleted_by_rejection=by_rejection,
+        deleted_by_rejection=sum(n for kind, _accepted, refused, n in found if kind == "deleted" and refused),
         deduplicated=records - rejected - own_winners - accepted,
         records=records,
     )
@@ -156,8 +160,7 @@ def _checksum(connection: psycopg.Connection, parts: dict[str, sql.Composable]) 
     """Sum of 64-bit hashes of (class, row before, row after), in hexadecimal; any order of rows gives the same."""
     (total,) = connection.execute(
         sql.SQL(
-            "SELECT coalesce(sum(hashtextextended(concat_ws('/', class, before_hash, after_hash), 0)::numeric), 0)"
-            " FROM {diff}"
+            "SELECT coalesce(sum(hashtextextended(concat_ws('/', class, before_hash, after_hash), 0)), 0) FROM {diff}"
         ).format(**parts)
     ).fetchone() or (0,)
     return f"{int(total) % (1 << 96):024x}"
