@@ -5,12 +5,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import comparing, latency, publishing, reading, transforming
+from bench import comparing, latency, looking, publishing, reading, transforming, working
 from bench.figures import Figure, table, write
 from bench.ground import ground
 from config import embedded
 
-MEASURED = {"ingest": reading, "transform": transforming, "publish": publishing, "diff": comparing, "watch": latency}
+MEASURED = {
+    "ingest": reading,
+    "transform": transforming,
+    "publish": publishing,
+    "diff": comparing,
+    "parallel": working,
+    "reader": looking,
+    "watch": latency,
+}
 
 
 def main() -> int:
@@ -23,7 +31,7 @@ def main() -> int:
     found: list[Figure] = []
     server = os.environ.get("BENCH_SERVER") or embedded.use(home).url("postgres")
     for name in wanted:
-        with tempfile.TemporaryDirectory() as folder, ground(server, Path(folder), rows) as measured_on:
+        with tempfile.TemporaryDirectory() as folder, ground(server, Path(folder), home, rows) as measured_on:
             Path(folder).chmod(0o777)
             for figure in MEASURED[name].measure(measured_on):
                 print(

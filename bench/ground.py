@@ -10,20 +10,26 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import sql
 
-from warehouse import adoption, ingest, names, runs
+from warehouse import adoption, connections, ingest, names, runs
+from warehouse.build import Workspace
 from warehouse.registry import SHIPPED, Extract, Registry, load
 from warehouse.runs import Arrival
 from warehouse.sources import Address
 
+SPACE = Workspace("bench")
+EXTRACTS = Path(__file__).parent / "extracts"
 EXTRACTED = datetime(2026, 11, 1, 0, 30, tzinfo=UTC)
 
 
 class Ground:
-    """`wide` is the extract of 222 columns, `typed` one of 26; both are of patients."""
+    """`wide` is the extract of 222 columns, `typed` and its `twin` have 26; all are of patients."""
 
-    def __init__(self, connection: psycopg.Connection, url: str, registry: Registry, folder: Path, rows: int) -> None:
-        self.connection, self.url, self.registry, self.folder, self.rows = connection, url, registry, folder, rows
-        self.wide, self.typed = registry["Patient"], registry["Registration"]
+    def __init__(
+        self, connection: psycopg.Connection, url: str, registry: Registry, folder: Path, home: Path, rows: int
+    ) -> None:
+        self.connection, self.url, self.registry, self.rows = connection, url, registry, rows
+        self.folder, self.home = folder, home  # of the delivered files; of what outlives the measurement
+        self.wide, self.typed, self.twin = registry["Patient"], registry["Registration"], registry["Transfer"]
 
     def count(self, query: str) -> int:
         (found,) = self.connection.execute(sql.SQL(query)).fetchone() or (0,)
@@ -55,6 +61,14 @@ class Ground:
                 load_run_file_id=file,
                 content=address.content(),
             )
+
+
+def keep(connection: psycopg.Connection, name: str, query: sql.Composable) -> None:
+    """Keep the rows of a query as restage_build.bench_<name>."""
+    table = sql.Identifier("restage_build", f"bench_{name}")
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
+    connection.execute(sql.SQL("CREATE TABLE {} AS {}").format(table, query))
+    connection.execute(sql.SQL("VACUUM ANALYZE {}").format(table))
 
 
 def write_patients(path: Path, extract: Extract, rows: int, *, changed: int, every: int) -> None:
@@ -101,15 +115,15 @@ def _template(extract: Extract) -> list[str]:
 
 
 @contextmanager
-def ground(server: str, folder: Path, rows: int) -> Iterator[Ground]:
+def ground(server: str, folder: Path, home: Path, rows: int) -> Iterator[Ground]:
     """An adopted warehouse in a database that lives as long as the block."""
-    registry, name = load([SHIPPED, Path(__file__).parent / "extracts"]), f"bench_{uuid4().hex[:8]}"
+    registry, name = load([SHIPPED, EXTRACTS]), f"bench_{uuid4().hex[:8]}"
     url = urlsplit(server)._replace(path=f"/{name}").geturl()
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         try:
-            with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
+            with connections.connect(url, purpose="bench") as connection:
                 adoption.apply(connection, registry)
-                yield Ground(connection, url, registry, folder, rows)
+                yield Ground(connection, url, registry, folder, home, rows)
         finally:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

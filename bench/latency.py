@@ -168,7 +168,7 @@ def main() -> int:
     home = Path(os.environ.get("RESTAGE_HOME", Path(__file__).resolve().parent.parent / ".restage" / "bench"))
     server = os.environ.get("BENCH_SERVER") or embedded.use(home).url("postgres")
     with psycopg.connect(server, autocommit=True) as connection:
-        ground = Ground(connection, server, load([SHIPPED, Path(__file__).parent / "extracts"]), home, 0)
+        ground = Ground(connection, server, load([SHIPPED, Path(__file__).parent / "extracts"]), home, home, 0)
         found = list(measure(ground))
     print(table(found))
     print(f"written to {write('latency', found)}")

@@ -5,21 +5,16 @@ from collections.abc import Iterator
 from psycopg import sql
 
 from bench.figures import Figure, alternate, at_most
-from bench.ground import Ground
-from bench.transforming import SPACE
+from bench.ground import SPACE, Ground, keep
 from warehouse import build, diff, names, publish
 from warehouse.change import Change
 
 
 def measure(ground: Ground) -> Iterator[Figure]:
     extract, connection = ground.typed, ground.connection
-    stg, built, keys = names.staging(extract), SPACE.table(extract, "built"), SPACE.table(extract, "keys")
+    stg, columns = names.staging(extract), names.staged(extract)
     for percent, time_limit, wal_limit in ((1, 0.45, 0.15), (100, 1.1, None)):
-        connection.execute(sql.SQL("TRUNCATE {}, {}").format(names.raw(extract), stg))
-        connection.execute("UPDATE etl.load_run_files SET superseded_at = now()")
         change = ready(ground, every=100 // percent)
-        connection.execute("DROP TABLE IF EXISTS restage_build.bench_before")
-        connection.execute(sql.SQL("CREATE TABLE restage_build.bench_before AS TABLE {}").format(stg))
 
         def restore() -> None:
             connection.execute(sql.SQL("TRUNCATE {}").format(stg))
@@ -35,12 +30,14 @@ def measure(ground: Ground) -> Iterator[Figure]:
             with connection.transaction():
                 connection.execute("SET LOCAL session_replication_role = replica")  # no upkeep of hashes
                 connection.execute(
-                    sql.SQL("DELETE FROM {} s USING {} k WHERE {}").format(stg, keys, names.same_key(extract, "k", "s"))
+                    sql.SQL("DELETE FROM {} s USING restage_build.bench_after k WHERE {}").format(
+                        stg, names.same_key(extract, "k", "s")
+                    )
                 )
                 connection.execute(
-                    sql.SQL(
-                        "INSERT INTO {} ({columns}, load_run_file_id) SELECT {columns}, load_run_file_id FROM {}"
-                    ).format(stg, built, columns=names.staged(extract))
+                    sql.SQL("INSERT INTO {} ({}, load_run_file_id) TABLE restage_build.bench_after").format(
+                        stg, columns
+                    )
                 )
 
         pair = alternate(connection, ours, theirs, before_ours=restore, before_theirs=restore)
@@ -52,20 +49,40 @@ def measure(ground: Ground) -> Iterator[Figure]:
 
 
 def ready(ground: Ground, *, every: int) -> Change:
-    """Staging holds a file; a newer file that changes every so many-th of its rows is built."""
+    """Staging holds a file; a newer file that changes every so many-th of its rows is built.
+
+    For the baselines: `bench_before` is staging as it is, `bench_after` the rows that it should hold then, both plain
+    tables without hashes to keep.
+    """
     extract, connection = ground.typed, ground.connection
-    first = ground.deliver(extract, "first.csv")
-    file = ground.attempt(extract, first)
-    ground.ingest(extract, first, file)
-    connection.execute("UPDATE etl.load_run_files SET status = 'completed' WHERE load_run_file_id = %s", [file])
+    stg = names.staging(extract)
+    connection.execute(sql.SQL("TRUNCATE {}, {}").format(names.raw(extract), stg))
+    connection.execute("UPDATE etl.load_run_files SET superseded_at = now()")
+    file = _loaded(ground, "first.csv", changed=0, every=every)
     change = Change(extract, arrive=(file,))
     build.build(connection, change, SPACE)
-    publish.apply(connection, change, SPACE, diff.compute(connection, change, SPACE).counts)
-    second = ground.deliver(extract, "second.csv", changed=1, every=every)
-    newer = ground.attempt(extract, second)
-    ground.ingest(extract, second, newer)
+    with connection.transaction():
+        publish.apply(connection, change, SPACE, diff.classify(connection, change, SPACE))
+    newer = _loaded(ground, "second.csv", changed=1, every=every)
     connection.execute("UPDATE etl.load_run_files SET superseded_at = now() WHERE load_run_file_id = %s", [file])
-    connection.execute("UPDATE etl.load_run_files SET status = 'completed' WHERE load_run_file_id = %s", [newer])
+    connection.execute(sql.SQL("VACUUM ANALYZE {}, {}").format(stg, names.raw(extract)))
     change = Change(extract, retire=(file,), arrive=(newer,))
     build.build(connection, change, SPACE)
+    keep(connection, "before", sql.SQL("SELECT * FROM {}").format(stg))
+    keep(
+        connection,
+        "after",
+        sql.SQL("SELECT {}, b.load_run_file_id FROM {} k JOIN {} b ON b.ctid = k.place ORDER BY b.record_no").format(
+            names.staged(extract, of="b"), SPACE.table(extract, "keys"), SPACE.table(extract, "typed")
+        ),
+    )
     return change
+
+
+def _loaded(ground: Ground, name: str, *, changed: int, every: int) -> int:
+    """A file that has come into raw and counts."""
+    address = ground.deliver(ground.typed, name, changed=changed, every=every)
+    file = ground.attempt(ground.typed, address)
+    ground.ingest(ground.typed, address, file)
+    ground.connection.execute("UPDATE etl.load_run_files SET status = 'completed' WHERE load_run_file_id = %s", [file])
+    return file

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from psycopg import sql
 
-from bench.figures import Figure, alternate, at_most
-from bench.ground import Ground
+from bench import looping
+from bench.figures import Figure, alternate, at_least, at_most
+from bench.ground import SPACE, Ground, keep
 from warehouse import build, diff, names, publish
-from warehouse.build import Workspace
 from warehouse.change import Change
 
-SPACE = Workspace("bench")
+ORM_ROWS = 20_000
 
 
 def measure(ground: Ground) -> Iterator[Figure]:
@@ -33,16 +33,21 @@ def measure(ground: Ground) -> Iterator[Figure]:
         with connection.transaction():
             connection.execute("SET LOCAL session_replication_role = replica")  # no upkeep of hashes
             connection.execute(
-                sql.SQL("INSERT INTO {} TABLE restage_build.bench_typed_rows").format(names.staging(extract))
+                sql.SQL("INSERT INTO {} ({}, load_run_file_id) TABLE restage_build.bench_typed").format(
+                    names.staging(extract), names.staged(extract)
+                )
             )
 
     def empty() -> None:
         connection.execute(sql.SQL("TRUNCATE {}, restage.rejections").format(names.staging(extract)))
 
     ours()
-    connection.execute("DROP TABLE IF EXISTS restage_build.bench_typed_rows")
-    connection.execute(
-        sql.SQL("CREATE TABLE restage_build.bench_typed_rows AS TABLE {}").format(names.staging(extract))
+    keep(
+        connection,
+        "typed",
+        sql.SQL("SELECT {}, load_run_file_id FROM {} WHERE row_hash IS NOT NULL ORDER BY record_no").format(
+            names.staged(extract), SPACE.table(extract, "typed")
+        ),
     )
     pair = alternate(
         connection,
@@ -53,3 +58,17 @@ def measure(ground: Ground) -> Iterator[Figure]:
     )
     limit = 1.3 if connection.info.server_version >= 160000 else 2.2
     yield at_most("transform_time_ratio", pair.time_ratio, limit, baseline="INSERT of already typed rows, same indexes")
+    first = min(ORM_ROWS, ground.rows)
+    pair = alternate(
+        connection,
+        lambda: looping.transform(ground.url, extract, file, first),
+        ours,
+        before_ours=empty,
+        before_theirs=empty,
+    )
+    yield at_least(
+        "transform_against_orm_ratio",
+        pair.time_ratio * ground.rows / first,
+        10,
+        baseline=f"Django models in a loop, bulk_create(1000), on {first:,} of the rows and scaled by row",
+    )

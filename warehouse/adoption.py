@@ -157,7 +157,7 @@ def _table_steps(connection: psycopg.Connection, table: schema.Table, found: _Ca
     existing = found.columns.get((table.schema, table.name))
     if existing is None:
         body = ", ".join(f"{column} {kind}" for column, kind in table.columns)
-        steps = [Step(f"table {name}", f"CREATE TABLE {name} ({body})")]
+        steps = [Step(f"table {name}", f"CREATE TABLE {name} ({body}){table.storage}")]
     else:
         steps = [
             Step(f"column {name}.{column}", f"ALTER TABLE {name} ADD COLUMN {column} {_addable(kind)}")
@@ -185,10 +185,11 @@ def _index(kind: str, name: str, on: str, fresh: bool) -> Step:
 
 
 def _hash_steps(connection: psycopg.Connection, extract: Extract, found: _Catalogue) -> list[Step]:
-    """The row hashes of a staging table, made anew where the declaration feeds it other columns than before."""
+    """What keeps the row hashes of a staging table, made anew where the declaration feeds it other columns."""
     ddl = hashes.definition(extract).as_string(connection)
     name, digest = hashes.name(extract), hashes.digest(ddl)
-    if found.applied.get(name) == digest and ("restage", name) in found.columns:
+    kept = hashes.COLUMN in found.columns.get(("stg", extract.table), {})
+    if kept and found.applied.get(name) == digest:
         return []
     noted = sql.SQL(
         "INSERT INTO restage.applied VALUES ({}, {}) ON CONFLICT (name) DO UPDATE SET digest = excluded.digest"

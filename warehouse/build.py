@@ -6,12 +6,11 @@ import psycopg
 from psycopg import sql
 
 from warehouse import change as changes
-from warehouse import hashes, names, transform
+from warehouse import names, transform
 from warehouse.change import Change
 from warehouse.registry import Extract
 
-OWNER = "load_run_file_id"
-PARTS = ("raw", "files", "keys", "built", "winners", "marks", "typed", "diff")
+PARTS = ("raw", "files", "typed", "touched", "keys", "beaten", "tally", "changed", "diff")
 
 
 @dataclass(frozen=True)
@@ -25,59 +24,72 @@ class Workspace:
 
     def clear(self, connection: psycopg.Connection, extract: Extract, *parts: str) -> None:
         """Drop the extract's tables (all, or these parts)."""
-        for part in parts or PARTS:
-            kind = sql.SQL("VIEW" if part == "built" else "TABLE")
-            connection.execute(sql.SQL("DROP {} IF EXISTS {}").format(kind, self.table(extract, part)))
+        tables = sql.SQL(", ").join(self.table(extract, part) for part in parts or PARTS)
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(tables))
 
 
 def build(connection: psycopg.Connection, change: Change, space: Workspace) -> None:
-    """Make `files`, `keys`, `typed`, `marks`, `winners` and `built` of the workspace.
+    """Make `files`, `typed`, `keys`, `beaten` and `tally` of the workspace.
 
-    `marks` is `typed` without its wide columns; `winners` names the row of `typed` that wins each key; the view `built`
-    holds at most one row a touched key: the winner of the fold, with `load_run_file_id` of its attempt. A key
-    that is in `keys` and not in `built` has no valid record left.
+    `typed` holds the records of the change's own attempts and the other candidates for their keys; `keys` every
+    touched key with the winner of the fold: its `place` (ctid) in `typed`, its attempt and its row_hash, all NULL where
+    no valid record is left. `beaten` are the keys that the own attempts have records of and do not win; `tally` is one
+    row of numbers that do not depend on what staging holds.
     """
     extract = change.extract
-    space.clear(connection, extract, "built", "winners", "marks", "files", "keys", "typed", "diff")
-    files, keys, typed = (space.table(extract, part) for part in ("files", "keys", "typed"))
+    space.clear(connection, extract, *(part for part in PARTS if part != "raw"))
+    files, typed, keys = (space.table(extract, part) for part in ("files", "typed", "keys"))
+    decided_by = (*extract.natural_key, "load_run_file_id", "record_no", "row_hash", "problems")
     _make(connection, files, changes.attempts(change))
-    _make(connection, keys, changes.touched_keys(change))
-    candidates = changes.candidates(change, keys, files)
-    _make(connection, typed, transform.typed_rows(extract, candidates), known=(*extract.natural_key, OWNER))
-    marks, winners = space.table(extract, "marks"), space.table(extract, "winners")
-    _make(connection, marks, _marks(extract, typed), known=(*extract.natural_key, OWNER))
-    best = sql.SQL(
-        "SELECT DISTINCT ON ({key}) {key}, v.load_run_file_id, v.place, v.row_hash"
-        " FROM {marks} v JOIN {files} a USING (load_run_file_id) WHERE v.valid ORDER BY {key}, {precedence}"
-    ).format(key=names.key(extract, of="v"), marks=marks, files=files, precedence=changes.precedence(extract))
-    _make(connection, winners, best, known=(*extract.natural_key, OWNER))
-    connection.execute(
-        sql.SQL(
-            "CREATE VIEW {built} AS SELECT {key}, {rest}, w.load_run_file_id"
-            " FROM {winners} w JOIN {typed} v ON v.ctid = w.place"
-        ).format(
-            built=space.table(extract, "built"),
-            key=names.key(extract, of="w"),
-            rest=names.columns([c.name for c in extract.staged if c.name not in extract.natural_key], of="v"),
-            winners=winners,
-            typed=typed,
-        )
+    _make(connection, typed, transform.typed_rows(extract, changes.own_records(change)), known=decided_by)
+    if _others(connection, change, files):
+        touched = space.table(extract, "touched")
+        _make(connection, touched, changes.touched_keys(change, typed))
+        candidates = transform.typed_rows(extract, changes.other_candidates(change, touched, files))
+        connection.execute(sql.SQL("INSERT INTO {} {}").format(typed, candidates))
+        _analyze(connection, typed, decided_by)
+    _make(
+        connection,
+        keys,
+        changes.winners(change, typed, files),
+        known=(*extract.natural_key, "load_run_file_id", "row_hash"),
     )
+    beaten = space.table(extract, "beaten")
+    _make(connection, beaten, _beaten(change, typed, keys))
+    _make(connection, space.table(extract, "tally"), _tally(change, typed, keys, beaten))
 
 
-def _marks(extract: Extract, typed: sql.Identifier) -> sql.Composed:
-    """SELECT of what decides over a typed row, and where it lies: the wide rows are then read no more than needed."""
-    updated = extract.record_updated_at
-    columns = [*extract.natural_key, *([updated] if updated and updated not in extract.natural_key else [])]
+def _others(connection: psycopg.Connection, change: Change, files: sql.Identifier) -> bool:
+    """Whether attempts are live that the change says nothing of."""
+    query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE load_run_file_id <> ALL({}))")
+    found = connection.execute(query.format(files, names.integers(change.new))).fetchone()
+    return bool(found and found[0])
+
+
+def _beaten(change: Change, typed: sql.Identifier, keys: sql.Identifier) -> sql.Composed:
+    """SELECT of the keys of own records that no own record wins: had the attempts a valid one, a refused one?"""
     return sql.SQL(
-        "SELECT {columns}, v.load_run_file_id, v.record_no, v.ctid AS place, {valid} AS valid,"
-        " CASE WHEN {valid} THEN {row_hash} END AS row_hash FROM {typed} v"
+        "SELECT {key}, bool_or(v.row_hash IS NOT NULL) AS accepted, bool_or(v.row_hash IS NULL) AS refused"
+        " FROM {keys} k JOIN {typed} v ON {same} WHERE (k.load_run_file_id = ANY({new})) IS NOT TRUE"
+        " AND v.load_run_file_id = ANY({new}) GROUP BY {key}"
     ).format(
-        columns=names.columns(columns, of="v"),
-        valid=changes.valid(extract),
-        row_hash=hashes.of_row(extract, "v"),
+        key=names.key(change.extract, of="v"),
+        keys=keys,
         typed=typed,
+        same=names.same_key(change.extract, "k", "v"),
+        new=names.integers(change.new),
     )
+
+
+def _tally(change: Change, typed: sql.Identifier, keys: sql.Identifier, beaten: sql.Identifier) -> sql.Composed:
+    """SELECT of one row: own records and the rejected ones; keys with a winner, with an own one; beaten keys."""
+    return sql.SQL(
+        "SELECT * FROM (SELECT count(*) AS records, count(*) FILTER (WHERE row_hash IS NULL) AS rejected"
+        " FROM {typed} WHERE load_run_file_id = ANY({new})) r,"
+        " (SELECT count(*) AS keys, count(row_hash) AS winners,"
+        " count(*) FILTER (WHERE load_run_file_id = ANY({new})) AS own_winners FROM {keys}) k,"
+        " (SELECT count(*) FILTER (WHERE accepted) AS accepted FROM {beaten}) b"
+    ).format(typed=typed, keys=keys, beaten=beaten, new=names.integers(change.new))
 
 
 def outdated(connection: psycopg.Connection, change: Change, space: Workspace) -> bool:
@@ -89,9 +101,14 @@ def outdated(connection: psycopg.Connection, change: Change, space: Workspace) -
 
 
 def _make(
-    connection: psycopg.Connection, table: sql.Identifier, query: sql.Composed, *, known: tuple[str, ...] = ()
+    connection: psycopg.Connection, table: sql.Identifier, query: sql.Composable, *, known: tuple[str, ...] = ()
 ) -> None:
-    """`known`: the columns by which it will be joined (none: all). Statistics of 200 wide columns cost seconds."""
+    """`known`: the columns by which it will be read (none: all)."""
     connection.execute(sql.SQL("CREATE UNLOGGED TABLE {} AS {}").format(table, query))
+    _analyze(connection, table, known)
+
+
+def _analyze(connection: psycopg.Connection, table: sql.Identifier, known: tuple[str, ...]) -> None:
+    """Statistics of 200 wide columns cost seconds: only of those that are `known`."""
     of = sql.SQL("({})").format(names.columns(known)) if known else sql.SQL("")
     connection.execute(sql.SQL("ANALYZE {} {}").format(table, of))

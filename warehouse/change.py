@@ -72,65 +72,106 @@ def attempts(change: Change) -> sql.Composed:
     ).format(live=live, rows=rows)
 
 
-def touched_keys(change: Change) -> sql.Composed:
-    """SELECT DISTINCT of the natural keys that the change can affect; records without a whole key have none."""
-    parts = []
-    if change.in_raw:
-        parts.append(
-            sql.SQL("SELECT {key} FROM {raw} r WHERE r.load_run_file_id = ANY({ids})").format(
-                key=names.cleaned_key(change.extract, of="r"),
-                raw=names.raw(change.extract),
-                ids=names.integers(change.in_raw),
-            )
-        )
+def own_records(change: Change) -> sql.Composed:
+    """SELECT of the raw records of the change's own attempts."""
     if change.arrived_in:
-        parts.append(
-            sql.SQL("SELECT {} FROM {} r").format(names.cleaned_key(change.extract, of="r"), change.arrived_in)
-        )
-    whole = sql.SQL(" AND ").join(
-        sql.SQL("{} IS NOT NULL").format(sql.Identifier(n)) for n in change.extract.natural_key
-    )
-    return sql.SQL("SELECT DISTINCT * FROM ({}) k ({}) WHERE {}").format(
-        sql.SQL(" UNION ALL ").join(parts), names.key(change.extract), whole
+        return sql.SQL("SELECT * FROM {}").format(change.arrived_in)
+    return sql.SQL("SELECT * FROM {} WHERE load_run_file_id = ANY({})").format(
+        names.raw(change.extract), names.integers(change.new)
     )
 
 
-def candidates(change: Change, keys: sql.Identifier, files: sql.Identifier) -> sql.Composed:
-    """SELECT of the raw records that can win one of the `keys`, and of all records of the change's own attempts.
+def touched_keys(change: Change, typed: sql.Identifier) -> sql.Composed:
+    """SELECT of the natural keys that the change can affect; `typed` holds the own_records(). A record of which a
+    part of the key is missing has none."""
+    extract = change.extract
+    whole = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(sql.Identifier(n)) for n in extract.natural_key)
+    return sql.SQL("SELECT * FROM (SELECT {key} FROM {typed} UNION {left}) k WHERE {whole}").format(
+        key=names.key(extract), typed=typed, left=_keys_of(extract, _left(change)), whole=whole
+    )
+
+
+def _left(change: Change) -> list[int]:
+    """The attempts that the change concerns and whose records it does not read: they leave."""
+    return [attempt for attempt in change.in_raw if attempt not in change.new]
+
+
+def _keys_of(extract: Extract, attempts: list[int]) -> sql.Composed:
+    """SELECT of the natural keys of the raw records of these attempts, as staging holds them."""
+    return sql.SQL("SELECT {} FROM {} r WHERE r.load_run_file_id = ANY({})").format(
+        sql.SQL(", ").join(
+            sql.SQL("restage.clean(r.{0}) AS {0}").format(sql.Identifier(name)) for name in extract.natural_key
+        ),
+        names.raw(extract),
+        names.integers(attempts),
+    )
+
+
+def other_candidates(change: Change, touched: sql.Identifier, files: sql.Identifier) -> sql.Composed:
+    """SELECT of the raw records of other attempts that can win one of the `touched` keys (each there once).
 
     `files` holds the attempts() of the change.
     """
-    columns = names.columns([*(c.name for c in change.extract.columns), "load_run_file_id", "record_no"], of="r")
+    extract = change.extract
+    columns = names.columns([*(c.name for c in extract.columns), "load_run_file_id", "record_no"], of="r")
     cleaned = sql.SQL(" AND ").join(
-        sql.SQL("restage.clean(r.{0}) = k.{0}").format(sql.Identifier(name)) for name in change.extract.natural_key
+        sql.SQL("restage.clean(r.{0}) = k.{0}").format(sql.Identifier(name)) for name in extract.natural_key
     )
-    own = change.new if not change.arrived_in else ()
-    of_keys = sql.SQL(
-        "SELECT {columns} FROM {keys} k JOIN {raw} r ON {cleaned}"
+    return sql.SQL(
+        "SELECT {columns} FROM {touched} k JOIN {raw} r ON {cleaned}"
         " JOIN {files} a ON a.load_run_file_id = r.load_run_file_id WHERE r.load_run_file_id <> ALL({own})"
     ).format(
-        columns=columns, keys=keys, files=files, raw=names.raw(change.extract), cleaned=cleaned, own=names.integers(own)
-    )
-    if change.arrived_in:
-        return sql.SQL("{} UNION ALL SELECT {} FROM {} r").format(of_keys, columns, change.arrived_in)
-    return sql.SQL("{} UNION ALL SELECT {} FROM {} r WHERE r.load_run_file_id = ANY({})").format(
-        of_keys, columns, names.raw(change.extract), names.integers(own)
+        columns=columns,
+        touched=touched,
+        raw=names.raw(extract),
+        cleaned=cleaned,
+        files=files,
+        own=names.integers(change.new),
     )
 
 
-def precedence(extract: Extract) -> sql.Composed:
-    """ORDER BY terms that put the winner of a key first (`v` valid rows joined with `a` attempts)."""
+def winners(change: Change, typed: sql.Identifier, files: sql.Identifier) -> sql.Composed:
+    """SELECT of every touched key with the winner of the fold: its `place` (ctid) in `typed`, load_run_file_id and
+    row_hash, NULL in all of them where no valid record is left.
+
+    `typed` holds the own_records() and the other_candidates(). Records of attempts that do not count do not win.
+    """
+    extract = change.extract
+    deciding = transform.deciding(extract)
+    whole = sql.SQL(" AND ").join(sql.SQL("v.{} IS NOT NULL").format(sql.Identifier(n)) for n in extract.natural_key)
+    records = sql.SQL(
+        "SELECT {deciding}, CASE WHEN a.load_run_file_id IS NOT NULL THEN v.ctid END AS place, a.load_run_file_id,"
+        " CASE WHEN a.load_run_file_id IS NOT NULL THEN v.row_hash END AS row_hash, v.record_no, a.extracted_at,"
+        " a.file_order FROM {typed} v LEFT JOIN {files} a"
+        " ON a.load_run_file_id = v.load_run_file_id AND v.row_hash IS NOT NULL WHERE {whole}"
+    ).format(deciding=names.columns(deciding, of="v"), typed=typed, files=files, whole=whole)
+    if left := _left(change):
+        keys_alone = sql.SQL(
+            "SELECT {deciding}, NULL, NULL, NULL, NULL, NULL, NULL FROM ({left}) v WHERE {whole}"
+        ).format(
+            deciding=sql.SQL(", ").join(
+                sql.Identifier("v", name) if name in extract.natural_key else sql.SQL("NULL") for name in deciding
+            ),
+            left=_keys_of(extract, left),
+            whole=whole,
+        )
+        records = sql.SQL("{} UNION ALL {}").format(records, keys_alone)
+    return sql.SQL(
+        "SELECT DISTINCT ON ({key}) {key}, v.place, v.load_run_file_id, v.row_hash FROM ({records}) v"
+        " ORDER BY {key}, v.place IS NULL, {precedence}"
+    ).format(key=names.key(extract, of="v"), records=records, precedence=precedence(extract, file="v"))
+
+
+def precedence(extract: Extract, *, file: str = "a") -> sql.Composed:
+    """ORDER BY terms that put the winner of a key first (valid typed rows `v` joined with their attempts, `file`)."""
     updated = (
         sql.SQL("v.{} DESC NULLS LAST, ").format(sql.Identifier(extract.record_updated_at))
         if extract.record_updated_at
         else sql.SQL("")
     )
-    return sql.SQL("a.extracted_at DESC, {}a.file_order DESC, v.record_no DESC NULLS LAST").format(updated)
-
-
-def valid(extract: Extract) -> sql.Composed:
-    """Condition on a typed row: none of its problems keeps it out of staging."""
-    return sql.SQL("NOT (v.problems && {})").format(names.integers(transform.blocking(extract)))
+    return sql.SQL("{file}.extracted_at DESC, {updated}{file}.file_order DESC, v.record_no DESC NULLS LAST").format(
+        file=sql.Identifier(file), updated=updated
+    )
 
 
 def whole_fold(extract: Extract) -> sql.Composed:
@@ -140,12 +181,11 @@ def whole_fold(extract: Extract) -> sql.Composed:
     return sql.SQL(
         "WITH attempts AS MATERIALIZED ({attempts}), v AS ({typed})"
         " SELECT DISTINCT ON ({key}) {columns}, v.load_run_file_id FROM v JOIN attempts a USING (load_run_file_id)"
-        " WHERE {valid} ORDER BY {key}, {precedence}"
+        " WHERE v.row_hash IS NOT NULL ORDER BY {key}, {precedence}"
     ).format(
         attempts=attempts(everything),
         typed=transform.typed_rows(extract, source),
         key=names.key(extract, of="v"),
         columns=names.staged(extract, of="v"),
-        valid=valid(extract),
         precedence=precedence(extract),
     )

@@ -61,89 +61,78 @@ class Diff:
 
 
 def compute(connection: psycopg.Connection, change: Change, space: Workspace) -> Diff:
-    """Compare the build with staging as it is now; leaves the classified keys in `diff`."""
+    """Compare the build with staging as it is now; leaves the changed keys, classified, in `diff`."""
     counts = classify(connection, change, space)
     return Diff(counts, _checksum(connection, _parts(change, space)))
 
 
 def classify(connection: psycopg.Connection, change: Change, space: Workspace) -> Counts:
-    """compute() without the checksum, for what nobody has to recognise later."""
-    extract = change.extract
-    space.clear(connection, extract, "diff")
+    """compute() without the checksum, for what nobody has to recognise later.
+
+    First by the hashes alone: a winner whose hash stands in staging stays (the hash is over the key too). Only the
+    others are joined by key, with where the row lies in staging (`there`, a ctid: good as long as staging is locked).
+    Where they are more than a quarter, or rows that stay are to be written too, all keys are joined at once.
+    """
+    space.clear(connection, change.extract, "changed", "diff")
     parts = _parts(change, space)
+    (quarter,) = connection.execute(sql.SQL("SELECT keys / 4 FROM {tally}").format(**parts)).fetchone() or (0,)
+    changed = connection.execute(
+        sql.SQL(
+            "CREATE UNLOGGED TABLE {changed} AS SELECT k.* FROM {keys} k LEFT JOIN {stg} s ON s.row_hash = k.row_hash"
+            " WHERE s.row_hash IS NULL LIMIT {limit}"
+        ).format(**parts, limit=sql.Literal(quarter + 1))
+    ).rowcount
+    connection.execute(sql.SQL("ANALYZE {changed}").format(**parts))
+    source = parts["keys"] if changed > quarter or change.rewrite else parts["changed"]
     connection.execute(
         sql.SQL(
-            "CREATE UNLOGGED TABLE {diff} AS SELECT {key}, h.row_hash AS before_hash, w.row_hash AS after_hash,"
-            " CASE WHEN w.row_hash IS NULL THEN 'deleted' WHEN h.row_hash IS NULL THEN 'inserted'"
-            " WHEN h.row_hash <> w.row_hash THEN 'updated'"
-            " WHEN {rewrite} AND w.load_run_file_id = ANY({new}) THEN 'rewritten' ELSE 'kept_newer' END AS class,"
-            " w.row_hash IS NULL AND coalesce(o.refused, false) AS by_rejection,"
-            " coalesce(o.accepted, false) AS accepted"
-            " FROM {keys} k LEFT JOIN {winners} w ON {k_w} LEFT JOIN {hashes} h ON {k_h} LEFT JOIN ({own}) o ON {k_o}"
-            " WHERE h.row_hash IS DISTINCT FROM w.row_hash OR o.accepted"
-            " OR {rewrite} AND w.load_run_file_id = ANY({new})"
-        ).format(**parts)
+            "CREATE UNLOGGED TABLE {diff} AS SELECT *, CASE WHEN after_hash IS NULL THEN 'deleted'"
+            " WHEN before_hash IS NULL THEN 'inserted' WHEN before_hash = after_hash THEN 'rewritten'"
+            " ELSE 'updated' END AS class FROM (SELECT {key}, k.place, k.load_run_file_id,"
+            " s.ctid AS there, k.row_hash AS after_hash, CASE WHEN s.ctid IS NOT NULL THEN {kept} END AS before_hash,"
+            " coalesce(o.accepted, false) AS accepted, coalesce(o.refused, false) AS refused"
+            " FROM {source} k LEFT JOIN {stg} s ON {k_s} LEFT JOIN {beaten} o ON {k_o}) d"
+            " WHERE before_hash IS DISTINCT FROM after_hash OR {rewrite} AND load_run_file_id = ANY({new})"
+        ).format(**parts, source=source)
     )
-    connection.execute(sql.SQL("ANALYZE {}").format(parts["diff"]))
+    connection.execute(sql.SQL("ANALYZE {diff} (class, place, there)").format(**parts))
     return _counts(connection, parts)
 
 
 def _parts(change: Change, space: Workspace) -> dict[str, sql.Composable]:
-    """`own`: of the keys that the change's own attempts do not win, whether these had a valid or a refused record."""
     extract = change.extract
-    own = sql.SQL(
-        "SELECT {key}, bool_or(v.valid) AS accepted, bool_or(NOT v.valid) AS refused"
-        " FROM {marks} v LEFT JOIN {winners} w ON {v_w} WHERE v.load_run_file_id = ANY({new})"
-        " AND (w.load_run_file_id = ANY({new})) IS NOT TRUE GROUP BY {key}"
-    ).format(
-        key=names.key(extract, of="v"),
-        marks=space.table(extract, "marks"),
-        winners=space.table(extract, "winners"),
-        v_w=names.same_key(extract, "v", "w"),
-        new=names.integers(change.new),
-    )
+    tables = {part: space.table(extract, part) for part in ("files", "typed", "keys", "beaten", "tally", "changed")}
     return {
+        **tables,
         "diff": space.table(extract, "diff"),
-        "keys": space.table(extract, "keys"),
-        "winners": space.table(extract, "winners"),
-        "built": space.table(extract, "built"),
-        "marks": space.table(extract, "marks"),
-        "hashes": hashes.table(extract),
         "stg": names.staging(extract),
         "key": names.key(extract, of="k"),
-        "own_key": names.key(extract, of="v"),
-        "own": own,
+        "kept": hashes.kept(extract, "s"),
         "new": names.integers(change.new),
         "rewrite": sql.Literal(change.rewrite),
-        "k_b": names.same_key(extract, "k", "b"),
         "k_s": names.same_key(extract, "k", "s"),
-        "k_w": names.same_key(extract, "k", "w"),
-        "k_h": names.same_key(extract, "k", "h"),
         "k_o": names.same_key(extract, "k", "o"),
     }
 
 
 def _counts(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> Counts:
     """Keys that stay as they are do not stand in `diff`: they are the winners that are left."""
-    found: dict[str, int] = dict(
-        connection.execute(sql.SQL("SELECT class, count(*) FROM {diff} GROUP BY class").format(**parts)).fetchall()
-    )
-    by_rejection, accepted, winners, own_winners = connection.execute(
-        sql.SQL(
-            "SELECT (SELECT count(*) FROM {diff} WHERE by_rejection), (SELECT count(*) FROM {diff} WHERE accepted),"
-            " count(*), count(*) FILTER (WHERE load_run_file_id = ANY({new})) FROM {winners}"
-        ).format(**parts)
-    ).fetchone() or (0, 0, 0, 0)
-    records, rejected = connection.execute(
-        sql.SQL(
-            "SELECT count(*), count(*) FILTER (WHERE NOT v.valid) FROM {marks} v WHERE v.load_run_file_id = ANY({new})"
-        ).format(**parts)
-    ).fetchone() or (0, 0)
+    found = connection.execute(
+        sql.SQL("SELECT class, accepted, refused, count(*) FROM {diff} GROUP BY 1, 2, 3").format(**parts)
+    ).fetchall()
+    keys = dict.fromkeys(("inserted", "updated", "deleted", "rewritten"), 0)
+    for kind, _accepted, _refused, number in found:
+        keys[kind] += number
+    records, rejected, winners, own_winners, accepted = connection.execute(
+        sql.SQL("SELECT records, rejected, winners, own_winners, accepted FROM {tally}").format(**parts)
+    ).fetchone() or (0, 0, 0, 0, 0)
+    kept_newer = accepted - sum(number for _kind, had_one, _refused, number in found if had_one)
     return Counts(
-        **found,
-        unchanged=winners - sum(found.get(name, 0) for name in ("inserted", "updated", "kept_newer")),
+        **keys,
+        unchanged=winners - keys["inserted"] - keys["updated"] - kept_newer,
+        kept_newer=kept_newer,
         rejected=rejected,
-        deleted_by_rejection=by_rejection,
+        deleted_by_rejection=sum(n for kind, _accepted, refused, n in found if kind == "deleted" and refused),
         deduplicated=records - rejected - own_winners - accepted,
         records=records,
     )
@@ -154,13 +143,14 @@ def of_attempts(connection: psycopg.Connection, change: Change, space: Workspace
     found = connection.execute(
         sql.SQL(
             "SELECT load_run_file_id, count(*), count(*) FILTER (WHERE NOT valid),"
-            " count(*) FILTER (WHERE valid AND place > 1) FROM (SELECT v.load_run_file_id, v.valid,"
-            " row_number() OVER (PARTITION BY {own_key}, v.valid ORDER BY {precedence}) AS place"
-            " FROM {marks} v JOIN {files} a USING (load_run_file_id) WHERE v.load_run_file_id = ANY({new})) r"
+            " count(*) FILTER (WHERE valid AND place > 1)"
+            " FROM (SELECT load_run_file_id, v.row_hash IS NOT NULL AS valid,"
+            " row_number() OVER (PARTITION BY {own_key}, v.row_hash IS NULL ORDER BY {precedence}) AS place"
+            " FROM {typed} v JOIN {files} a USING (load_run_file_id) WHERE v.load_run_file_id = ANY({new})) r"
             " GROUP BY load_run_file_id"
         ).format(
             **_parts(change, space),
-            files=space.table(change.extract, "files"),
+            own_key=names.key(change.extract, of="v"),
             precedence=changes.precedence(change.extract),
         )
     ).fetchall()
@@ -174,8 +164,7 @@ def _checksum(connection: psycopg.Connection, parts: dict[str, sql.Composable]) 
     """Sum of 64-bit hashes of (class, row before, row after), in hexadecimal; any order of rows gives the same."""
     (total,) = connection.execute(
         sql.SQL(
-            "SELECT coalesce(sum(hashtextextended(concat_ws('/', class, before_hash, after_hash), 0)::numeric), 0)"
-            " FROM {diff} WHERE class <> 'kept_newer'"
+            "SELECT coalesce(sum(hashtextextended(concat_ws('/', class, before_hash, after_hash), 0)), 0) FROM {diff}"
         ).format(**parts)
     ).fetchone() or (0,)
     return f"{int(total) % (1 << 96):024x}"
@@ -195,8 +184,8 @@ def sample(connection: psycopg.Connection, change: Change, space: Workspace) -> 
             "SELECT k.class, {key_text}, (SELECT coalesce(json_agg(json_build_object('name', c.name, 'before',"
             " restage.mask(c.before), 'after', restage.mask(c.after))), '[]') FROM ({columns}) c)"
             " FROM (SELECT *, row_number() OVER (PARTITION BY class ORDER BY hashtextextended(ROW({bare})::text, 0)) n"
-            " FROM {diff} WHERE class IN ('inserted', 'updated', 'deleted')) k"
-            " LEFT JOIN {built} b ON {k_b} LEFT JOIN {stg} s ON {k_s} ORDER BY k.n, k.class LIMIT {limit}"
+            " FROM {diff} WHERE class <> 'rewritten') k LEFT JOIN {typed} b ON b.ctid = k.place"
+            " LEFT JOIN {stg} s ON {k_s} ORDER BY k.n, k.class LIMIT {limit}"
         ).format(
             **parts,
             key_text=key_text,

@@ -57,7 +57,7 @@ def note(
 ) -> None:
     """Inside the publishing transaction, after staging was written and with its lock held.
 
-    `ids`: the real attempt of each stand-in. Reads the narrow tables of the build only.
+    `ids`: the real attempt of each stand-in. Reads the diff only.
     """
     if not counts.written:
         return
@@ -70,15 +70,12 @@ def note(
         ),
         "job": sql.SQL("{}::uuid").format(sql.Literal(str(job_id) if job_id else None)),
         "diff": space.table(extract, "diff"),
-        "winners": space.table(extract, "winners"),
-        "same": names.same_key(extract, "k", "w"),
         "stand_ins": names.integers(ids.keys()),
         "real": names.integers(ids.values()),
     }
     rows = sql.SQL(
-        " FROM {diff} k LEFT JOIN {winners} w ON {same}"
-        " LEFT JOIN unnest({stand_ins}, {real}) i (stand_in, real) ON i.stand_in = w.load_run_file_id"
-        " LEFT JOIN etl.load_run_files f ON f.load_run_file_id = coalesce(i.real, w.load_run_file_id)"
+        " FROM {diff} k LEFT JOIN unnest({stand_ins}, {real}) i (stand_in, real) ON i.stand_in = k.load_run_file_id"
+        " LEFT JOIN etl.load_run_files f ON f.load_run_file_id = coalesce(i.real, k.load_run_file_id)"
         " WHERE k.class IN ('inserted', 'updated', 'deleted')"
     ).format(**parts)
     if counts.written > MOST_KEYS:

@@ -3,6 +3,9 @@
 From PostgreSQL 16 they are plain SQL over pg_input_is_valid (inlined: 1.5 × the cost of a bare cast); before that a
 PL/pgSQL block with an exception handler (3.7 ×), which no parallel plan may hold. The shapes are checked first, so
 that PostgreSQL's own generosity ('today', '0x1F', '1_000', 'infinity', 'Aug 18') never decides what a value means.
+
+A shape is a regular expression. The frequent ones are told without it, in a third of the time: a number by what is
+left when its digits are taken out, a date or time by its coming back as the same text once it has been cast.
 """
 
 from warehouse import happenings
@@ -11,6 +14,10 @@ INTEGER = r"^[+-]?[0-9]+$"
 NUMERIC = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
 DATE_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?)?$"
 ZONED = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
+
+_LEFT = "translate(v, '0123456789', '')"
+_INTEGER = f"CASE {_LEFT} WHEN '' THEN v <> '' ELSE v ~ '{INTEGER}' END"
+_NUMERIC = f"CASE {_LEFT} WHEN '' THEN v <> '' WHEN '.' THEN v <> '.' ELSE v ~ '{NUMERIC}' END"
 
 _CLEAN = r"""CREATE OR REPLACE FUNCTION restage.clean(v text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT nullif(btrim(v, E' \t\r\n\u00a0'), '') $$"""
@@ -43,10 +50,10 @@ _ISO = r"""regexp_replace(v, '^([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2}
 
 # name, arguments, shape, the bare cast, the type that must accept the text
 _CASTS = (
-    ("to_integer", "integer", INTEGER, "v::integer", "integer"),
-    ("to_bigint", "bigint", INTEGER, "v::bigint", "bigint"),
-    ("to_date", "date", DATE_TIME, "v::timestamp::date", "timestamp"),
-    ("to_timestamp", "timestamp", DATE_TIME, "v::timestamp", "timestamp"),
+    ("to_integer", "integer", _INTEGER, "v::integer", "integer"),
+    ("to_bigint", "bigint", _INTEGER, "v::bigint", "bigint"),
+    ("to_date", "date", f"v ~ '{DATE_TIME}'", "v::timestamp::date", "timestamp"),
+    ("to_timestamp", "timestamp", f"v ~ '{DATE_TIME}'", "v::timestamp", "timestamp"),
 )
 
 
@@ -63,7 +70,7 @@ def definitions(server_version: int) -> dict[str, str]:
         "note_happening": happenings.FUNCTION,
     }
     for name, returns, shape, cast, type_name in _CASTS:
-        made[name] = _cast(modern, f"{name}(v text)", returns, f"v ~ '{shape}'", cast, f"'{type_name}'")
+        made[name] = _cast(modern, f"{name}(v text)", returns, shape, cast, f"'{type_name}'")
     made["to_numeric"] = _numeric(modern)
     made["to_timestamptz"] = _zoned(modern)
     return made
@@ -83,11 +90,27 @@ def _extracted_at(modern: bool) -> str:
     )
 
 
+def _same(like: str, type_name: str) -> str:
+    """Whether text of this look is what a value of the type is written as (in DateStyle ISO)."""
+    return (
+        f"CASE WHEN v LIKE '{like}' THEN CASE WHEN pg_input_is_valid(v, '{type_name}')"
+        f" THEN v::{type_name}::text = v END END"
+    )
+
+
+_SAME = {
+    "date": ("____-__-__", "date", "v::date"),
+    "timestamp": ("____-__-__ __:__:__%", "timestamp", "v::timestamp"),
+}
+
+
 def _cast(modern: bool, signature: str, returns: str, shape: str, cast: str, type_name: str) -> str:
     head = f"CREATE OR REPLACE FUNCTION restage.{signature} RETURNS {returns} LANGUAGE"
     if modern:
+        like, alike, quick = _SAME.get(returns, ("", "", ""))
+        first = f" WHEN {_same(like, alike)} THEN {quick}" if like else ""
         return (
-            f"{head} sql STABLE PARALLEL SAFE AS $$ SELECT CASE WHEN {shape} THEN"
+            f"{head} sql STABLE PARALLEL SAFE AS $$ SELECT CASE{first} WHEN {shape} THEN"
             f" CASE WHEN pg_input_is_valid(v, {type_name}) THEN {cast} END END $$"
         )
     return (
@@ -99,12 +122,10 @@ def _cast(modern: bool, signature: str, returns: str, shape: str, cast: str, typ
 def _numeric(modern: bool) -> str:
     """`limits` is '' or '(p,s)': the declared precision. More decimals than declared are rounded, as a column does."""
     if modern:
-        return _cast(
-            True, "to_numeric(v text, limits text)", "numeric", f"v ~ '{NUMERIC}'", "v::numeric", "'numeric' || limits"
-        )
+        return _cast(True, "to_numeric(v text, limits text)", "numeric", _NUMERIC, "v::numeric", "'numeric' || limits")
     return f"""CREATE OR REPLACE FUNCTION restage.to_numeric(v text, limits text) RETURNS numeric LANGUAGE plpgsql
 STABLE PARALLEL UNSAFE AS $$ DECLARE checked numeric; BEGIN
-    IF v !~ '{NUMERIC}' THEN RETURN NULL; END IF;
+    IF NOT ({_NUMERIC}) THEN RETURN NULL; END IF;
     EXECUTE 'SELECT $1::numeric' || limits INTO checked USING v;
     RETURN checked;
 EXCEPTION WHEN data_exception THEN RETURN NULL; END $$"""
@@ -116,6 +137,7 @@ def _zoned(modern: bool) -> str:
     if modern:
         return f"""CREATE OR REPLACE FUNCTION restage.to_timestamptz(v text, zone text) RETURNS timestamptz LANGUAGE sql
 STABLE PARALLEL SAFE AS $$ SELECT CASE
+    WHEN {_same("____-__-__ __:__:__%", "timestamp")} THEN {without}
     WHEN v ~ '{DATE_TIME}' THEN CASE WHEN pg_input_is_valid(v, 'timestamp') THEN {without} END
     WHEN v ~ '{ZONED}' THEN CASE WHEN pg_input_is_valid(v, 'timestamptz') THEN {with_offset} END END $$"""
     return f"""CREATE OR REPLACE FUNCTION restage.to_timestamptz(v text, zone text) RETURNS timestamptz LANGUAGE plpgsql

@@ -3,13 +3,12 @@
 import psycopg
 from psycopg import sql
 
-from warehouse import hashes, names, transform
+from warehouse import names, transform
 from warehouse.build import Workspace
 from warehouse.change import Change
 from warehouse.diff import Counts
 from warehouse.errors import TellableError
 from warehouse.journal import Writer
-from warehouse.registry import Extract
 
 
 class CountMismatchError(TellableError):
@@ -26,15 +25,14 @@ def keep_before(connection: psycopg.Connection, change: Change, space: Workspace
         sql.SQL(
             "INSERT INTO restage.before_images (job_id, table_name, class, key, image)"
             " SELECT {job}, {table}, k.class, jsonb_build_object({key}),"
-            " CASE WHEN s.load_run_file_id IS NOT NULL THEN to_jsonb(s) END FROM {diff} k LEFT JOIN {stg} s ON {same}"
-            " WHERE k.class IN ('inserted', 'updated', 'rewritten', 'deleted')"
+            " CASE WHEN s.load_run_file_id IS NOT NULL THEN to_jsonb(s) END FROM {diff} k"
+            " LEFT JOIN {stg} s ON s.ctid = k.there"
         ).format(
             job=sql.Literal(writer.job_id),
             table=sql.Literal(extract.table),
             key=key,
             diff=space.table(extract, "diff"),
             stg=names.staging(extract),
-            same=names.same_key(extract, "k", "s"),
         )
     )
 
@@ -49,65 +47,40 @@ def apply(
     transaction must be rolled back.
     """
     extract = change.extract
-    owner = _owner(ids or {})
-    parts: dict[str, sql.Composable] = {
+    parts = {
         "stg": names.staging(extract),
         "diff": space.table(extract, "diff"),
-        "built": space.table(extract, "built"),
-        "k_s": names.same_key(extract, "k", "s"),
-        "k_b": names.same_key(extract, "k", "b"),
+        "typed": space.table(extract, "typed"),
         "columns": names.staged(extract),
         "values": names.staged(extract, of="b"),
-        "owner": owner,
+        "owner": _owner(ids or {}),
     }
     rows = counts.updated + counts.unchanged + counts.kept_newer
-    way = _replace if (counts.updated + counts.rewritten) * 2 > rows and not extract.staging_only else _merge
-    with hashes.followed(connection, extract, space.table(extract, "diff")):
-        way(connection, extract, parts, counts)
+    replaced = (counts.updated + counts.rewritten) * 2 > rows and not extract.staging_only
+    for statement, classes in _REPLACE if replaced else _MERGE:
+        due = sum(getattr(counts, name) for name in classes)
+        if not due:
+            continue
+        parts["classes"] = sql.Literal(list(classes))
+        wrote = connection.execute(sql.SQL(statement).format(**parts)).rowcount
+        if wrote != due:
+            raise CountMismatchError(
+                f"stg.{extract.table}: {wrote} rows were {' or '.join(classes)} where {due} were due."
+            )
 
 
-def _merge(connection: psycopg.Connection, extract: Extract, parts: dict[str, sql.Composable], counts: Counts) -> None:
-    deleted = connection.execute(
-        sql.SQL("DELETE FROM {stg} s USING {diff} k WHERE k.class = 'deleted' AND {k_s}").format(**parts)
-    ).rowcount
-    updated = connection.execute(
-        sql.SQL(
-            "UPDATE {stg} s SET ({columns}, load_run_file_id, load_ts) = ROW({values}, {owner}, now())"
-            " FROM {diff} k JOIN {built} b ON {k_b} WHERE k.class IN ('updated', 'rewritten') AND {k_s}"
-        ).format(**parts)
-    ).rowcount
-    inserted = connection.execute(
-        sql.SQL(
-            "INSERT INTO {stg} ({columns}, load_run_file_id, load_ts) SELECT {values}, {owner}, now()"
-            " FROM {diff} k JOIN {built} b ON {k_b} WHERE k.class = 'inserted'"
-        ).format(**parts)
-    ).rowcount
-    wanted = (counts.inserted, counts.updated + counts.rewritten, counts.deleted)
-    _refuse_other(extract, (inserted, updated, deleted), wanted)
-
-
-def _replace(
-    connection: psycopg.Connection, extract: Extract, parts: dict[str, sql.Composable], counts: Counts
-) -> None:
-    deleted = connection.execute(
-        sql.SQL(
-            "DELETE FROM {stg} s USING {diff} k WHERE k.class IN ('deleted', 'updated', 'rewritten') AND {k_s}"
-        ).format(**parts)
-    ).rowcount
-    inserted = connection.execute(
-        sql.SQL(
-            "INSERT INTO {stg} ({columns}, load_run_file_id, load_ts) SELECT {values}, {owner}, now()"
-            " FROM {diff} k JOIN {built} b ON {k_b} WHERE k.class IN ('inserted', 'updated', 'rewritten')"
-        ).format(**parts)
-    ).rowcount
-    again = counts.updated + counts.rewritten
-    wanted = (counts.inserted + again, again + counts.deleted)
-    _refuse_other(extract, (inserted, deleted), wanted)
-
-
-def _refuse_other(extract: Extract, wrote: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    if wrote != wanted:
-        raise CountMismatchError(f"stg.{extract.table}: {wrote} rows were written and removed where {wanted} were due.")
+_DELETE = "DELETE FROM {stg} s USING {diff} k WHERE s.ctid = k.there AND k.class = ANY({classes})"
+_UPDATE = (
+    "UPDATE {stg} s SET ({columns}, row_hash, load_run_file_id, load_ts) = ROW({values}, k.after_hash, {owner}, now())"
+    " FROM {diff} k JOIN {typed} b ON b.ctid = k.place WHERE s.ctid = k.there AND k.class = ANY({classes})"
+)
+_INSERT = (
+    "INSERT INTO {stg} ({columns}, row_hash, load_run_file_id, load_ts) SELECT {values}, k.after_hash, {owner}, now()"
+    " FROM {diff} k JOIN {typed} b ON b.ctid = k.place WHERE k.class = ANY({classes})"
+)
+# Statements in order, each with the classes that it carries out.
+_MERGE = ((_DELETE, ("deleted",)), (_UPDATE, ("updated", "rewritten")), (_INSERT, ("inserted",)))
+_REPLACE = ((_DELETE, ("deleted", "updated", "rewritten")), (_INSERT, ("inserted", "updated", "rewritten")))
 
 
 def note_rejections(
@@ -128,7 +101,7 @@ def note_rejections(
             " FROM {typed} b CROSS JOIN LATERAL unnest(b.problems) p"
             " JOIN (VALUES {rows}) c (number, column_name, reason, severity) ON c.number = p"
             " LEFT JOIN {raw} r ON r.load_run_file_id = b.load_run_file_id AND r.record_no = b.record_no"
-            " WHERE b.load_run_file_id = ANY({new}) AND b.problems <> '{{}}'"
+            " WHERE b.load_run_file_id = ANY({new}) AND b.problems IS NOT NULL"
         ).format(
             owner=_owner(ids or {}),
             extract=sql.Literal(change.extract.name),

@@ -25,7 +25,7 @@ IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
 TABLE = re.compile(r"[a-z][a-z0-9_]{0,37}")  # leaves room for what restage_build and indexes add to it
 EXTRACT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 TYPE = re.compile(r"text|boolean|integer|bigint|numeric(\(\d+,\d+\))?|date|timestamp|timestamptz")
-RESERVED = frozenset({"load_run_file_id", "load_ts", "record_no", "line_no", "problems", "class"})
+RESERVED = frozenset({"load_run_file_id", "load_ts", "record_no", "line_no", "row_hash", "problems", "class"})
 FILE_ONLY = "file only"
 
 

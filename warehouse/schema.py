@@ -164,13 +164,15 @@ DROPPED_INDEXES = ("etl.load_run_files_unique_idx",)
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the warehouse. `keys` are column lists of unique indexes, `lookups` the rest (SQL of each)."""
+    """A table of the warehouse. `unique` is the column list of a unique index, `lookups` the rest (SQL of each);
+    `storage` follows CREATE TABLE (…) where the table is not there yet."""
 
     schema: str
     name: str
     columns: tuple[tuple[str, str], ...]
     unique: str | None = None
     lookups: tuple[tuple[str, str], ...] = ()
+    storage: str = ""
 
 
 def data_tables(registry: Registry) -> list[Table]:
@@ -200,12 +202,14 @@ def _staging(extract: Extract) -> Table:
         "stg",
         extract.table,
         (
+            ("row_hash", "bigint"),  # first, where the table is ours: a diff reads no further
             *((column.name, _staging_type(column, extract)) for column in extract.staged),
             *((column.name, column.type) for column in extract.staging_only),
             ("load_run_file_id", "integer NOT NULL"),
             ("load_ts", "timestamptz NOT NULL DEFAULT now()"),
         ),
         unique=", ".join(extract.natural_key),
+        storage=" WITH (fillfactor = 90)",  # room for a changed row beside its former self: no new index entry
     )
 
 

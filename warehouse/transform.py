@@ -1,15 +1,18 @@
 """Raw text → typed rows, as one SELECT. A value that is not of its type rejects its row, never the statement.
 
-The SELECT has three levels, fenced with OFFSET 0 so that each value is cleaned once and cast once:
-cleaned text (`c_name`) → typed values (`name`) → the numbers of the checks that the row breaks (`problems`).
-They are nested and not joined sideways: a planner that memoizes the sideways form takes three times as long.
+The SELECT has four levels, fenced so that each value is cleaned once, cast once and judged once: cleaned text
+(`c_name`) → typed values (`name`) → the numbers of the checks that the row breaks (`problems`) → the hash of a row
+that may enter staging (`row_hash`; NULL: it may not).
+They are nested and not joined sideways: a planner that memoizes the sideways form takes three times as long. The
+fence is OFFSET '0': of a plain OFFSET 0, an integer still to be cast, the planner does not see in time that it skips
+nothing, and keeps the levels out of parallel workers.
 """
 
 from dataclasses import dataclass
 
 from psycopg import sql
 
-from warehouse import names
+from warehouse import hashes, names
 from warehouse.registry import Column, Extract, Rule
 
 _BARE = frozenset({"boolean", "integer", "bigint", "date", "timestamp"})
@@ -43,10 +46,18 @@ def blocking(extract: Extract) -> list[int]:
     return [number for number, check in enumerate(checks(extract), start=1) if check.severity == "reject"]
 
 
-def typed_rows(extract: Extract, source: sql.Composable) -> sql.Composed:
-    """SELECT of `load_run_file_id, record_no`, the staged columns, their cleaned key text and `problems int[]`.
+def deciding(extract: Extract) -> list[str]:
+    """The columns of a typed row that decide which record wins: the natural key, the time of its own update."""
+    updated = extract.record_updated_at
+    return [*extract.natural_key, *([updated] if updated and updated not in extract.natural_key else [])]
 
-    `source` is a query of raw rows (all columns of the file, load_run_file_id, record_no).
+
+def typed_rows(extract: Extract, source: sql.Composable) -> sql.Composed:
+    """SELECT of the typed rows of `source`, what decides over them first, so that it is read without the rest.
+
+    The natural key, the time of the record's own update, `load_run_file_id, record_no, row_hash bigint,
+    problems integer[]` (NULL: none), then the other staged columns. `source` is a query of raw rows (all columns of
+    the file, load_run_file_id, record_no).
     """
     cleaned = sql.SQL(", ").join(
         sql.SQL("restage.clean(r.{}) AS {}").format(sql.Identifier(column.name), _text(column.name))
@@ -61,14 +72,28 @@ def typed_rows(extract: Extract, source: sql.Composable) -> sql.Composed:
         sql.SQL("CASE WHEN {} THEN {} END").format(check.condition, sql.Literal(number))
         for number, check in enumerate(checks(extract), start=1)
     )
-    any_problem = sql.SQL(" OR ").join(check.condition for check in checks(extract))
-    kept = names.staged(extract)
     return sql.SQL(
-        "SELECT load_run_file_id, record_no, {kept},"
-        " CASE WHEN {any} THEN array_remove(ARRAY[{problems}]::integer[], NULL) ELSE '{{}}' END AS problems"
-        " FROM (SELECT load_run_file_id, record_no, {typed}"
-        " FROM (SELECT r.load_run_file_id, r.record_no, {cleaned} FROM ({source}) r OFFSET 0) c OFFSET 0) t"
-    ).format(any=any_problem, kept=kept, problems=problems, source=source, cleaned=cleaned, typed=typed)
+        "SELECT {deciding}, load_run_file_id, record_no, CASE WHEN problems IS NULL OR NOT problems && {blocking}"
+        " THEN {row_hash} END AS row_hash, problems{rest} FROM (SELECT load_run_file_id, record_no, {kept},"
+        " CASE WHEN {any} THEN array_remove(ARRAY[{problems}]::integer[], NULL) END AS problems"
+        " FROM (SELECT load_run_file_id, record_no, {typed} FROM (SELECT r.load_run_file_id, r.record_no, {cleaned}"
+        " FROM ({source}) r OFFSET '0') c OFFSET '0') t OFFSET '0') p"
+    ).format(
+        deciding=names.columns(deciding(extract)),
+        blocking=names.integers(blocking(extract)),
+        row_hash=hashes.of_row(extract, "p"),
+        rest=sql.SQL("").join(
+            sql.SQL(", {}").format(sql.Identifier(column.name))
+            for column in extract.staged
+            if column.name not in deciding(extract)
+        ),
+        kept=names.staged(extract),
+        any=sql.SQL(" OR ").join(check.condition for check in checks(extract)),
+        problems=problems,
+        typed=typed,
+        cleaned=cleaned,
+        source=source,
+    )
 
 
 def _cast(column: Column, extract: Extract) -> sql.Composable:

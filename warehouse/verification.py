@@ -13,7 +13,7 @@ from warehouse.registry import Extract
 @dataclass(frozen=True)
 class Verdict:
     """Of one staging table. `keys` it holds; keys that are `missing`, `extra` or hold `different` values; and rows
-    whose kept hash is `stale` or not there, or that a hash is kept of and which are not there."""
+    whose kept hash is `stale`."""
 
     keys: int
     missing: int
@@ -34,16 +34,13 @@ def verify(connection: psycopg.Connection, extract: Extract) -> Verdict:
             " count(*) FILTER (WHERE s.load_run_file_id IS NULL), count(*) FILTER (WHERE w.load_run_file_id IS NULL),"
             " count(*) FILTER (WHERE s.load_run_file_id IS NOT NULL AND w.load_run_file_id IS NOT NULL"
             " AND ({kept}) IS DISTINCT FROM ({due})),"
-            " (SELECT count(*) FROM {stg} s FULL JOIN {hashes} h ON {s_h} WHERE h.row_hash IS DISTINCT FROM {row_hash}"
-            " OR s.load_run_file_id IS NULL) FROM w FULL JOIN {stg} s ON {same}"
+            " count(*) FILTER (WHERE s.row_hash <> {row_hash}) FROM w FULL JOIN {stg} s ON {same}"
         ).format(
             fold=changes.whole_fold(extract),
             kept=names.staged(extract, of="s"),
             due=names.staged(extract, of="w"),
             stg=names.staging(extract),
             same=names.same_key(extract, "w", "s"),
-            hashes=hashes.table(extract),
-            s_h=names.same_key(extract, "s", "h"),
             row_hash=hashes.of_row(extract, "s"),
         )
     ).fetchone()
