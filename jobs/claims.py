@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from audit.transitions import StateChangedError
+from jobs import kinds
 from jobs.ending import end
 from jobs.models import Job
 from warehouse.errors import TellableError
@@ -59,6 +60,9 @@ def _give_up(job: Job) -> None:
         " the journal of the warehouse says what was."
     )
     with suppress(StateChangedError):  # another reconciler was quicker
+        if (steps := kinds.of(job).steps) and job.state == Job.State.RUNNING:
+            steps.pause(job, f"Its worker died {MOST_ATTEMPTS} times between two steps.")
+            return
         end(job, Job.State.FAILED, among=Job.WORKABLE, error=told)
 
 

@@ -81,6 +81,7 @@ class Job(models.Model):
         AWAITING = "awaiting approval", "Awaiting approval"
         QUEUED = "queued", "Queued"
         RUNNING = "running", "Running"
+        PAUSED = "paused", "Paused"
         SUCCEEDED = "succeeded", "Succeeded"
         FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled"
@@ -88,7 +89,7 @@ class Job(models.Model):
         ROLLED_BACK = "rolled back", "Rolled back"
 
     WORKABLE = (State.PREVIEWING, State.QUEUED, State.RUNNING)
-    ACTIVE = (*WORKABLE, State.AWAITING)
+    ACTIVE = (*WORKABLE, State.AWAITING, State.PAUSED)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     plan = models.OneToOneField(Plan, on_delete=models.PROTECT)
@@ -97,6 +98,8 @@ class Job(models.Model):
     dry_run = models.BooleanField(default=False)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="jobs")
     undoes = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="rollbacks")
+    # the job that made this one as a part of itself: it holds the load runs, and its approval covers this one too
+    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
     epoch = models.PositiveIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
     worker = models.CharField(max_length=100, blank=True)

@@ -69,18 +69,21 @@ def _preview(job: Job, claim: Claim) -> None:
 
 
 def _execute(job: Job, claim: Claim) -> None:
-    if kinds.of(job).published(claim.connection, job.pk) is None:  # else a worker died between its commit and its note
+    kind = kinds.of(job)
+    going = kind.steps is not None and job.state == Job.State.RUNNING
+    if not going and kind.published(claim.connection, job.pk) is None:  # else a worker died between commit and note
         check_permit(job)
     if job.state == Job.State.QUEUED:
         move(job, Job.State.RUNNING, among=[Job.State.QUEUED], actor=None, where=claim.mine, started_at=timezone.now())
-    _succeed(job, kinds.of(job).execute(claim))
+    outcome = kind.execute(claim)
+    if outcome is None:
+        Job.objects.filter(pk=job.pk, **claim.mine).update(lease_until=None, attempts=0)
+    else:
+        _succeed(job, outcome)
 
 
 def _succeed(job: Job, outcome: dict[str, object]) -> None:
-    with transaction.atomic():
-        end(job, Job.State.SUCCEEDED, among=[Job.State.RUNNING], where={"epoch": job.epoch}, outcome=outcome)
-        if job.undoes:
-            move(job.undoes, Job.State.ROLLED_BACK, among=[Job.State.SUCCEEDED], actor=job.requested_by)
+    end(job, Job.State.SUCCEEDED, among=[Job.State.RUNNING], where={"epoch": job.epoch}, outcome=outcome)
 
 
 def _settle(job: Job, error: Exception) -> None:
@@ -94,7 +97,11 @@ def _settle(job: Job, error: Exception) -> None:
 
 
 def _fail(job: Job, told: str) -> None:
-    _end(job, Job.State.FAILED, told)
+    steps = kinds.of(job).steps
+    if steps and job.state == Job.State.RUNNING:
+        steps.pause(job, told)
+    else:
+        _end(job, Job.State.FAILED, told)
 
 
 def _cancel(job: Job, told: str) -> None:

@@ -6,8 +6,10 @@ class ReprocessingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from jobs import kinds
+        from jobs import kinds, reconciler
         from reprocessing.execution import KINDS
+        from reprocessing.image_retention import Upkeep
 
         for kind in KINDS:
             kinds.register(kind)
+        reconciler.also(Upkeep())

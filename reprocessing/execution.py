@@ -1,4 +1,4 @@
-"""The job kinds of this room: how a reprocessing and a rollback are previewed and carried out."""
+"""The job kinds of this room, and how a reprocessing is previewed and carried out."""
 
 from collections.abc import Mapping
 from itertools import groupby
@@ -10,19 +10,16 @@ import psycopg
 
 from jobs.kinds import Kind, Preview, Run
 from jobs.models import Plan
-from reprocessing import breaker
+from reprocessing import breaker, rolling_back
 from reprocessing.breaker import Evidence
 from reprocessing.planning import KIND as REPROCESS
 from reprocessing.planning import CannotPlanError
-from warehouse import build, diff, discovery, history, journal, registry, reprocess, rollback
+from warehouse import build, diff, discovery, history, journal, registry, reprocess
 from warehouse.build import Workspace
 from warehouse.diff import Counts, Diff
 from warehouse.journal import Writer
 from warehouse.reprocess import PUBLISH, Prepared, Work
-from warehouse.rollback import ROLLBACK as ROLLED_BACK
 from warehouse.sources import Content
-
-ROLLBACK = "rollback"
 
 
 def _writer(run: Run) -> Writer:
@@ -133,32 +130,6 @@ def _execute_reprocess(run: Run) -> dict[str, Any]:
     return outcome
 
 
-def _preview_rollback(run: Run) -> Preview:
-    writer, plan, began = _writer(run), run.job.plan, monotonic()
-    journal.raise_fence(run.connection, writer)
-    build.sweep(run.connection, writer)
-    diffs, samples = rollback.preview(
-        run.connection, registry.current(), UUID(plan.options["job"]), Workspace(writer.tag)
-    )
-    preview = {
-        "tables": {table: found.as_json() for table, found in diffs.items()},
-        "samples": samples,
-        "causes": {},
-    }
-    records = sum(found.counts.records for found in diffs.values())
-    return Preview(plan.included, plan.excluded, _with_estimate(preview, records, monotonic() - began))
-
-
-def _execute_rollback(run: Run) -> dict[str, Any]:
-    return rollback.execute(
-        run.connection,
-        registry.current(),
-        UUID(run.job.plan.options["job"]),
-        _writer(run),
-        expected=_expected(run),
-    )
-
-
 def _published(step: str, connection: psycopg.Connection, job_id: UUID) -> dict[str, Any] | None:
     return journal.done(connection, job_id, step)
 
@@ -172,12 +143,5 @@ KINDS = (
         _execute_reprocess,
         lambda connection, job_id: _published(PUBLISH, connection, job_id),
     ),
-    Kind(
-        ROLLBACK,
-        "Rollback",
-        True,
-        _preview_rollback,
-        _execute_rollback,
-        lambda connection, job_id: _published(ROLLED_BACK, connection, job_id),
-    ),
+    rolling_back.KIND,
 )

@@ -136,6 +136,27 @@ class ReasonForm(forms.Form):
     )
 
 
+class RollbackForm(ReasonForm):
+    tables = forms.MultipleChoiceField(
+        label="Tables",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None ticked: all of them. Each table is made from files of its own, so any choice leaves it right.",
+    )
+    with_later = forms.BooleanField(label="Take the later jobs back too, newest first", required=False)
+
+    def __init__(self, data: Any, *, tables: list[str], later: int) -> None:
+        super().__init__(data)
+        self.fields["tables"].choices = [(table, f"stg.{table}") for table in tables]  # type: ignore[attr-defined]
+        if len(tables) < 2:
+            del self.fields["tables"]
+        if later:
+            self.fields["with_later"].required = True
+            self.fields["with_later"].error_messages["required"] = "Without them this job cannot be taken back."
+        else:
+            del self.fields["with_later"]
+
+
 class DecisionForm(forms.Form):
     digest = forms.CharField(widget=forms.HiddenInput)
     verdict = forms.ChoiceField(choices=[("approve", "Approve"), ("reject", "Reject")])

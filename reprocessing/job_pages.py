@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -21,8 +22,10 @@ from audit.transitions import StateChangedError
 from jobs import submission
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
-from reprocessing import planning, requests
-from reprocessing.forms import DecisionForm, ReasonForm
+from reprocessing import rollback_requests, rolling_back, ways_back
+from reprocessing.forms import DecisionForm, RollbackForm
+from reprocessing.ways_back import WayBack
+from warehouse.connections import connect
 from warehouse.errors import TellableError
 
 PAGE_ROWS = 50
@@ -54,6 +57,8 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     assert isinstance(request.user, User)  # noqa: S101  the right was checked
     found = _job_or_404(job_id)
     context = _context(request.user, found)
+    if request.headers.get("HX-Target") != "live":
+        context["way"] = _way_back(found)
     if request.headers.get("HX-Target") == "live":
         known = request.GET.get("state", "")
         if known != found.state:  # the whole page has changed with it
@@ -85,8 +90,9 @@ def _context(user: User, found: Job) -> dict[str, Any]:
         "own": found.requested_by_id == user.pk,
         "may_cancel": found.active and rights.may(user, rights.CANCEL),
         "may_roll_back": _can_be_rolled_back(found) and rights.may(user, rights.ROLL_BACK),
-        "can_be_rolled_back": _can_be_rolled_back(found),
-        "rollbacks": found.rollbacks.exclude(state__in=[Job.State.CANCELLED, Job.State.REJECTED]),
+        "rollbacks": rolling_back.rollbacks_of(found),
+        "undone": _undone(found),
+        "on_top": _on_top(found),
         "events": Event.objects.filter(subject=f"job:{found.pk}").order_by("id"),
         "elapsed": timezone.now() - found.started_at if found.started_at and found.active else found.took,
         "eta": _eta(found),
@@ -110,9 +116,25 @@ def _causes(found: Job) -> list[dict[str, Any]]:
 
 
 def _can_be_rolled_back(found: Job) -> bool:
-    return (
-        found.kind == planning.KIND and found.state == Job.State.SUCCEEDED and found.plan.options["source"] == "files"
-    )
+    return not rollback_requests.can_be_asked(found) and found.plan.options["source"] == "files"
+
+
+def _undone(found: Job) -> list[Job]:
+    """The jobs that a rollback takes back, newest first."""
+    if found.kind != rolling_back.NAME:
+        return []
+    jobs = rolling_back.undo_of(found.plan).jobs
+    known = Job.objects.in_bulk(jobs)
+    return [known[pk] for pk in jobs if pk in known]
+
+
+def _on_top(found: Job) -> list[dict[str, Any]]:
+    """What was built on top of the jobs that a rollback takes back, by table."""
+    preview = found.plan.preview or {}
+    return [
+        {"table": f"stg.{table}", "exact": preview["exact"].get(table, False), **told}
+        for table, told in preview.get("on_top", {}).items()
+    ]
 
 
 def _eta(found: Job) -> float | None:
@@ -144,20 +166,39 @@ def roll_back(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     """Ask for the rollback of a job; what it would do is previewed, and somebody else must approve it."""
     assert isinstance(request.user, User)  # noqa: S101
     found = _job_or_404(job_id)
-    form = ReasonForm(request.POST or None)
+    way, tables = _way_back(found), [table["name"].removeprefix("stg.") for table in _tables(found)]
+    form = RollbackForm(request.POST or None, tables=tables, later=len(way.later) if way else 0)
     if request.method == "POST" and form.is_valid():
         try:
-            return redirect(
-                requests.ask_rollback(
-                    settings.WAREHOUSE_URL, found, reason=form.cleaned_data["reason"], actor=request.user
-                )
-            )
+            return redirect(_ask_rollback(request.user, found, form.cleaned_data))
         except AlreadyActiveError as error:
             messages.warning(request, "Its run has an active job already. This is that job.")
             return redirect(error.job)
         except TellableError as error:
             form.add_error(None, str(error))
-    return render(request, "jobs/rollback.html", {"job": found, "form": form}, status=422 if form.errors else 200)
+    refused = rollback_requests.can_be_asked(found)
+    context = {"job": found, "form": form, "way": way, "refused": refused}
+    return render(request, "jobs/rollback.html", context, status=422 if form.errors else 200)
+
+
+def _ask_rollback(user: User, found: Job, wanted: dict[str, Any]) -> Job:
+    return rollback_requests.ask(
+        settings.WAREHOUSE_URL,
+        found,
+        reason=wanted["reason"],
+        actor=user,
+        with_later=wanted.get("with_later", False),
+        tables=wanted.get("tables", ()),
+    )
+
+
+def _way_back(found: Job) -> WayBack | None:
+    """None also where the warehouse cannot be asked: the page then says what the console knows."""
+    try:
+        with connect(settings.WAREHOUSE_URL, purpose="way back") as connection:
+            return ways_back.of(connection, found)
+    except (TellableError, psycopg.Error):
+        return None
 
 
 @require_POST

@@ -15,6 +15,8 @@ from warehouse.errors import TellableError, reason_of
 from warehouse.registry import Registry
 
 KIND = "reprocess"
+ROLLOUT = "rollout"
+KINDS = (KIND, ROLLOUT)
 STUCK_AFTER = timedelta(hours=2)
 SOURCES = ("files", "raw")
 WHICH = ("all", "failed")

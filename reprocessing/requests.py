@@ -10,11 +10,10 @@ from django.db import transaction
 from access import rights
 from audit.transitions import record
 from jobs import submission
-from jobs.models import Job, JobRun, Plan
+from jobs.models import Job, JobRun
 from reprocessing import planning
-from reprocessing.execution import ROLLBACK
 from reprocessing.planning import CannotPlanError, Options
-from warehouse import discovery, registry, rollback
+from warehouse import discovery, registry
 from warehouse.connections import connect
 from warehouse.discovery import Candidate, Filter
 from warehouse.errors import TellableError
@@ -84,19 +83,3 @@ def release(url: str, files: Sequence[int], *, reason: str, actor: User) -> int:
     with connect(url, purpose="release") as connection, transaction.atomic():
         record(actor, "files released", actor, {"files": list(files), "reason": reason})
         return discovery.release(connection, files)
-
-
-def ask_rollback(url: str, job: Job, *, reason: str, actor: User) -> Job:
-    """Plan the rollback of a published job. Raises what ask_reprocess raises, and CannotRollBackError."""
-    rights.demand(actor, rights.ROLL_BACK)
-    if job.state != Job.State.SUCCEEDED or job.kind != planning.KIND:
-        raise CannotPlanError(f"Only a reprocessing that succeeded can be rolled back; this job is {job.state}.")
-    with connect(url, purpose="plan") as connection:
-        rollback.changes_of(connection, registry.current(), job.pk)
-    plan = Plan(
-        kind=ROLLBACK,
-        reason=reason,
-        options={"job": str(job.pk), "source": "before-image"},
-        included=[{**item, "records": None} for item in job.plan.included],
-    )
-    return submission.submit(plan, actor, undoes=job)

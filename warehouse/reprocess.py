@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from warehouse import attempts, build, diff, ingest, journal, locks, names, publish, runs
+from warehouse import attempts, before_images, build, diff, ingest, journal, locks, names, publish, runs
 from warehouse.attempts import Attempt, Staged
 from warehouse.build import Workspace
 from warehouse.change import Change
@@ -282,7 +282,7 @@ def _carry(
         build.build(connection, change, space)
     found = diff.compute(connection, change, space)
     ids = _ids(prepared, change.extract.table, files)
-    publish.keep_before(connection, change, space, writer)
+    before_images.keep(connection, change, space, writer)
     publish.apply(connection, change, space, found.counts, ids)
     if ids:  # a refold's records have been judged when they came
         publish.note_rejections(connection, change, space, ids)
