@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 from approvals import pages as approval_pages
 from config import health, theme
-from reprocessing import breaker_pages, discovery_pages, job_pages, run_pages
+from reprocessing import breaker_pages, discovery_pages, job_pages, rollout_pages, run_pages
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="runs"), name="home"),
@@ -27,5 +27,8 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/cancel/", job_pages.cancel, name="cancel"),
     path("jobs/<uuid:job_id>/rollback/", job_pages.roll_back, name="rollback"),
     path("jobs/<uuid:job_id>/decision/", job_pages.decision, name="decision"),
+    path("jobs/<uuid:job_id>/promotion/", rollout_pages.promote, name="promote"),
+    path("jobs/<uuid:job_id>/pause/", rollout_pages.pause, name="pause"),
+    path("jobs/<uuid:job_id>/abort/", rollout_pages.abort, name="abort"),
     path("approvals/", approval_pages.inbox, name="approvals"),
 ]

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from access import rights
 from jobs.submission import AlreadyActiveError
 from reprocessing import requests
-from reprocessing.forms import DiscoveryFilter, ReasonForm
+from reprocessing.forms import DiscoveryFilter, ReasonForm, WavesForm
 from warehouse import discovery as found_files
 from warehouse import registry
 from warehouse.connections import connect
@@ -67,10 +67,11 @@ def reprocess(request: HttpRequest) -> HttpResponseBase:
     """Ask for one job about every file that the filter takes, as it was shown."""
     assert isinstance(request.user, User)  # noqa: S101
     filters, form = _filter_of(request.GET), ReasonForm(request.POST or None)
+    waves = WavesForm(request.POST or None)
     if not filters.is_valid():
         return redirect(f"{reverse('discovery')}?{request.GET.urlencode()}")
     wanted = filters.wanted()
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and form.is_valid() & waves.is_valid():
         try:
             return redirect(
                 requests.ask_found(
@@ -79,6 +80,7 @@ def reprocess(request: HttpRequest) -> HttpResponseBase:
                     expected=request.POST.get("mark", ""),
                     reason=form.cleaned_data["reason"],
                     actor=request.user,
+                    waves=waves.rules(),
                 )
             )
         except AlreadyActiveError as error:
@@ -90,12 +92,13 @@ def reprocess(request: HttpRequest) -> HttpResponseBase:
         taken = found_files.candidates(connection, registry.current(), wanted, requests.held_runs(), only_taken=True)
     context = {
         "form": form,
+        "waves_form": waves,
         "taken": taken,
         "runs": len({candidate.load_run_id for candidate in taken}),
         "mark": requests.mark(taken),
         "query": request.GET.urlencode(),
     }
-    return render(request, "discovery/reprocess.html", context, status=422 if form.errors else 200)
+    return render(request, "discovery/reprocess.html", context, status=422 if form.errors or waves.errors else 200)
 
 
 @require_POST

@@ -8,12 +8,12 @@ from uuid import UUID
 
 import psycopg
 
-from jobs.kinds import Kind, Preview, Run
-from jobs.models import Plan
-from reprocessing import breaker, rolling_back
+from jobs.kinds import Kind, Preview, Run, Steps
+from jobs.models import Job, Plan
+from reprocessing import breaker, rolling_back, rollout, rollout_acts
 from reprocessing.breaker import Evidence
 from reprocessing.planning import KIND as REPROCESS
-from reprocessing.planning import CannotPlanError
+from reprocessing.planning import ROLLOUT, CannotPlanError
 from warehouse import build, diff, discovery, history, journal, registry, reprocess
 from warehouse.build import Workspace
 from warehouse.diff import Counts, Diff
@@ -42,6 +42,7 @@ def _expected(run: Run) -> dict[str, Diff]:
 def _preview_reprocess(run: Run) -> Preview:
     """The dry run: everything but the publish. Files that turn out unreadable move to the excluded ones."""
     writer, plan, known = _writer(run), run.job.plan, registry.current()
+    _refuse_other_making(run.job)
     journal.raise_fence(run.connection, writer)
     build.sweep(run.connection, writer)
     space, began = Workspace(writer.tag), monotonic()
@@ -52,14 +53,20 @@ def _preview_reprocess(run: Run) -> Preview:
             "samples": {c.extract.table: diff.sample(run.connection, c, space) for c in made.changes},
             "causes": {c.extract.table: diff.causes(run.connection, c, space) for c in made.changes},
         }
-        malformed = sum(file.intake.rejected for files in made.staged.values() for file in files)
+        staged = [file for files in made.staged.values() for file in files]
+        malformed = sum(file.intake.rejected for file in staged)
         objections = _objections(run, made)
     finally:
         reprocess.clear(run.connection, known, space)
     seconds = monotonic() - began
     for file, reason in made.failed.items():
         discovery.note_failed_try(run.connection, run.job.pk, file, reason)
-    included = [item for item in plan.included if item["file"] not in made.failed]
+    read = {file.old: file.intake.read for file in staged}
+    included = [
+        {**item, "records": read.get(item["file"], item["records"])}
+        for item in plan.included
+        if item["file"] not in made.failed
+    ]
     excluded = plan.excluded + [
         {**item, "code": "unreadable", "reason": made.failed[item["file"]]}
         for item in plan.included
@@ -70,8 +77,24 @@ def _preview_reprocess(run: Run) -> Preview:
         told = " ".join(item["reason"] for item in excluded if item["code"] == "unreadable")
         raise CannotPlanError(f"No file can be read again. {told} Staging is unchanged.")
     records = sum(found.counts.records for found in made.diffs.values()) + malformed
-    preview |= {"malformed": malformed, "objections": objections}
+    malformed_by = {
+        extract.name: sum(file.intake.rejected for file in made.staged.get(extract.table, ()))
+        for extract in known.extracts
+        if made.staged.get(extract.table)
+    }
+    preview |= {"malformed": malformed, "malformed_by": malformed_by, "objections": objections}
     return Preview(included, excluded, _with_estimate(preview, records, seconds), _refused(run, objections))
+
+
+def _preview_rollout(run: Run) -> Preview:
+    """The dry run of the whole selection, split into waves."""
+    return rollout.with_waves(run.job.plan, _preview_reprocess(run))
+
+
+def _refuse_other_making(job: Job) -> None:
+    """Of a part of a job: raises WaveError where rows are made otherwise than when the whole was approved."""
+    if job.parent is not None:
+        rollout.refuse_other_making(job.parent)
 
 
 def _objections(run: Run, made: Prepared) -> dict[str, list[str]]:
@@ -144,4 +167,13 @@ KINDS = (
         lambda connection, job_id: _published(PUBLISH, connection, job_id),
     ),
     rolling_back.KIND,
+    Kind(
+        ROLLOUT,
+        "Rollout",
+        False,
+        _preview_rollout,
+        rollout.step,
+        lambda connection, job_id: None,
+        steps=Steps(pause=rollout.pause, cancel=rollout_acts.cancel),
+    ),
 )

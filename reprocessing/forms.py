@@ -7,6 +7,7 @@ from django import forms
 
 from reprocessing.planning import Options
 from reprocessing.runs import STATES
+from reprocessing.waves import MOST_PAUSE_MINUTES, UNTIL_PROMOTED, Rules, shares
 from warehouse.discovery import Filter
 
 
@@ -74,6 +75,52 @@ class ReprocessForm(forms.Form):
             which=data.get("which") or "all",
             past_breaker=bool(data.get("past_breaker")),
         )
+
+
+class WavesForm(forms.Form):
+    """How a job publishes: at once, or in waves."""
+
+    publish = forms.ChoiceField(
+        label="Publish",
+        required=False,
+        choices=[("once", "Everything at once"), ("waves", "In waves, with checks after each")],
+        initial="once",
+        widget=forms.RadioSelect,
+    )
+    shares = forms.CharField(
+        label="Waves up to (percent of the records)", required=False, initial="1, 10, 50, 100", max_length=100
+    )
+    wave_by = forms.ChoiceField(
+        label="Kept whole in a wave",
+        required=False,
+        choices=[("file", "Each file"), ("practice", "All files of a practice")],
+    )
+    between = forms.ChoiceField(
+        label="After a wave whose checks passed",
+        required=False,
+        choices=[("go on", "Go on"), ("wait", "Wait some minutes"), ("ask", "Wait until somebody promotes the next")],
+    )
+    minutes = forms.IntegerField(
+        label="Minutes to wait", required=False, min_value=1, max_value=MOST_PAUSE_MINUTES, initial=30
+    )
+    failures = forms.IntegerField(label="Failed checks allowed", required=False, min_value=0, max_value=99, initial=0)
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if found.get("publish") == "waves" and not self.errors:
+            try:
+                self._rules(found)
+            except ValueError as error:
+                self.add_error("shares", str(error))
+        return found
+
+    def rules(self) -> Rules | None:
+        """None where everything is published at once."""
+        return self._rules(self.cleaned_data) if self.cleaned_data["publish"] == "waves" else None
+
+    def _rules(self, data: dict[str, Any]) -> Rules:
+        pause = {"ask": UNTIL_PROMOTED, "wait": data.get("minutes") or 30}.get(data.get("between", ""), 0)
+        return Rules(shares(data["shares"]), data["wave_by"] or "file", pause, data.get("failures") or 0)
 
 
 class DiscoveryFilter(forms.Form):

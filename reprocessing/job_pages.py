@@ -22,7 +22,7 @@ from audit.transitions import StateChangedError
 from jobs import submission
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
-from reprocessing import rollback_requests, rolling_back, ways_back
+from reprocessing import planning, rollback_requests, rolling_back, rollout_pages, ways_back
 from reprocessing.forms import DecisionForm, RollbackForm
 from reprocessing.ways_back import WayBack
 from warehouse.connections import connect
@@ -61,14 +61,14 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         context["way"] = _way_back(found)
     if request.headers.get("HX-Target") == "live":
         known = request.GET.get("state", "")
-        if known != found.state:  # the whole page has changed with it
+        if known != rollout_pages.mark(found):  # the whole page has changed with it
             return HttpResponse(headers={"HX-Refresh": "true"})
         return render(request, "jobs/job.html#live", context, status=200 if found.active else STOP_POLLING)
     return render(request, "jobs/job.html", context)
 
 
 def _job_or_404(job_id: UUID) -> Job:
-    return get_object_or_404(Job.objects.select_related("plan", "requested_by", "undoes__plan"), pk=job_id)
+    return get_object_or_404(Job.objects.select_related("plan", "requested_by", "undoes__plan", "parent"), pk=job_id)
 
 
 def _context(user: User, found: Job) -> dict[str, Any]:
@@ -88,7 +88,8 @@ def _context(user: User, found: Job) -> dict[str, Any]:
         "thresholds": (rules.MOST_RECORDS, rules.MOST_SECONDS),
         "may_decide": waits and rights.may(user, rights.DECIDE) and found.requested_by_id != user.pk,
         "own": found.requested_by_id == user.pk,
-        "may_cancel": found.active and rights.may(user, rights.CANCEL),
+        "mark": rollout_pages.mark(found),
+        "may_cancel": _can_be_cancelled(found) and rights.may(user, rights.CANCEL),
         "may_roll_back": _can_be_rolled_back(found) and rights.may(user, rights.ROLL_BACK),
         "rollbacks": rolling_back.rollbacks_of(found),
         "undone": _undone(found),
@@ -96,7 +97,14 @@ def _context(user: User, found: Job) -> dict[str, Any]:
         "events": Event.objects.filter(subject=f"job:{found.pk}").order_by("id"),
         "elapsed": timezone.now() - found.started_at if found.started_at and found.active else found.took,
         "eta": _eta(found),
+        **rollout_pages.context(user, found),
     }
+
+
+def _can_be_cancelled(found: Job) -> bool:
+    """A rollout that has begun is aborted instead."""
+    begun = found.kind == planning.ROLLOUT and found.state in (Job.State.RUNNING, Job.State.PAUSED)
+    return found.active and not begun
 
 
 def _tables(found: Job) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from jobs import submission
 from jobs.models import Job, JobRun
 from reprocessing import planning
 from reprocessing.planning import CannotPlanError, Options
+from reprocessing.waves import Rules
 from warehouse import discovery, registry
 from warehouse.connections import connect
 from warehouse.discovery import Candidate, Filter
@@ -20,9 +21,16 @@ from warehouse.errors import TellableError
 
 
 def ask_reprocess(
-    url: str, load_runs: Sequence[UUID], options: Options, *, reason: str, actor: User, dry_run: bool = False
+    url: str,
+    load_runs: Sequence[UUID],
+    options: Options,
+    *,
+    reason: str,
+    actor: User,
+    dry_run: bool = False,
+    waves: Rules | None = None,
 ) -> Job:
-    """Plan the reprocessing of one or more runs and have its preview made.
+    """Plan the reprocessing of one or more runs, in `waves` or at once, and have its preview made.
 
     Of several runs those that another active job is about are left out, with that reason. Raises PermissionDenied,
     CannotPlanError, AlreadyActiveError, UnreachableWarehouseError.
@@ -33,7 +41,7 @@ def ask_reprocess(
         raise submission.AlreadyActiveError(*next(iter(held.items())))
     with connect(url, purpose="plan") as connection:
         selection = planning.select(connection, registry.current(), load_runs, options, held)
-    return submission.submit(planning.plan(selection, options, reason), actor, dry_run=dry_run)
+    return submission.submit(planning.plan(selection, options, reason, waves), actor, dry_run=dry_run)
 
 
 class ChangedMeanwhileError(TellableError):
@@ -41,7 +49,14 @@ class ChangedMeanwhileError(TellableError):
 
 
 def ask_found(
-    url: str, wanted: Filter, *, expected: str | None, reason: str, actor: User, dry_run: bool = False
+    url: str,
+    wanted: Filter,
+    *,
+    expected: str | None,
+    reason: str,
+    actor: User,
+    dry_run: bool = False,
+    waves: Rules | None = None,
 ) -> Job:
     """Plan the reprocessing of exactly the files that discovery takes by this filter.
 
@@ -60,7 +75,7 @@ def ask_found(
         )
     files = frozenset(candidate.load_run_file_id for candidate in found)
     runs = list(dict.fromkeys(candidate.load_run_id for candidate in found))
-    return ask_reprocess(url, runs, Options(files=files), reason=reason, actor=actor, dry_run=dry_run)
+    return ask_reprocess(url, runs, Options(files=files), reason=reason, actor=actor, dry_run=dry_run, waves=waves)
 
 
 def held_runs() -> list[UUID]:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from audit.transitions import move, record
 from jobs.kinds import Kind, Preview, Run
 from jobs.models import Job, Plan
+from reprocessing.models import Wave
 from warehouse import build, journal, registry, rollback
 from warehouse.build import Workspace
 from warehouse.diff import Diff
@@ -82,6 +83,8 @@ def _tell(job: Job, rollback_job: Job, *, left: int) -> None:
         record(actor, "job partly rolled back", job, {**detail, "tables": sorted(rollback_job.tables), "left": left})
     elif job.state == Job.State.SUCCEEDED:
         move(job, Job.State.ROLLED_BACK, among=[Job.State.SUCCEEDED], actor=actor, detail=detail)
+        for wave in Wave.objects.filter(job=job):
+            move(wave, Wave.State.ROLLED_BACK, among=Wave.PUBLISHED, actor=actor, detail=detail)
 
 
 def _tell_parent(parent: Job | None, rollback_job: Job) -> None:

@@ -15,7 +15,7 @@ from access import rights
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
 from reprocessing import planning, requests, runs
-from reprocessing.forms import ReprocessForm, RunFilter
+from reprocessing.forms import ReprocessForm, RunFilter, WavesForm
 from reprocessing.planning import CannotPlanError, Selection
 from warehouse import history, registry
 from warehouse.connections import connect
@@ -88,20 +88,20 @@ def reprocess(request: HttpRequest, load_run_id: UUID) -> HttpResponseBase:
     names = list(dict.fromkeys(extracts))
     initial = {"which": "failed" if found.state in ("failed", "completed with failures") else "all"}  # type: ignore[attr-defined]
     if request.method == "POST":
-        form = ReprocessForm(request.POST, extracts=names)
-        if form.is_valid() and (job := _ask(request, form, load_run_id)):
+        form, waves = ReprocessForm(request.POST, extracts=names), WavesForm(request.POST)
+        if form.is_valid() & waves.is_valid() and (job := _ask(request, form, waves, load_run_id)):
             return redirect(job)
     else:
-        form = ReprocessForm(request.GET or None, extracts=names, initial=initial)
+        form, waves = ReprocessForm(request.GET or None, extracts=names, initial=initial), WavesForm()
         form.is_valid()
     shown = form.options() if form.is_bound else planning.Options(which=initial["which"])
     selection, refused = _selection(load_run_id, shown)
-    context = {"run": found, "form": form, "selection": selection, "refused": refused}
+    context = {"run": found, "form": form, "waves_form": waves, "selection": selection, "refused": refused}
     part = "#selection" if request.headers.get("HX-Target") == "selection" else ""
-    return render(request, f"runs/reprocess.html{part}", context, status=422 if form.errors and request.POST else 200)
+    return render(request, f"runs/reprocess.html{part}", context, status=422 if request.POST else 200)
 
 
-def _ask(request: HttpRequest, form: ReprocessForm, load_run_id: UUID) -> Job | None:
+def _ask(request: HttpRequest, form: ReprocessForm, waves: WavesForm, load_run_id: UUID) -> Job | None:
     """The job, or None with the reason added to the form."""
     data: dict[str, Any] = form.cleaned_data
     assert isinstance(request.user, User)  # noqa: S101
@@ -113,6 +113,7 @@ def _ask(request: HttpRequest, form: ReprocessForm, load_run_id: UUID) -> Job | 
             reason=data["reason"],
             actor=request.user,
             dry_run=data["dry_run"],
+            waves=waves.rules(),
         )
     except AlreadyActiveError as error:
         messages.warning(request, "This run is being reprocessed already. This is that job.")

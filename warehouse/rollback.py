@@ -105,7 +105,7 @@ def _take_back(
         _refuse_other_than(expected, change.extract, found, exact)
         before_images.keep(connection, change, space, writer)
         publish.apply(connection, change, space, found.counts)
-        restored = sum(_restore(connection, change, space, resolved, job_id) for job_id in undo.jobs)
+        restored = sum(_restore(connection, change, space, undo, resolved, job_id) for job_id in undo.jobs)
         _own_anew(connection, change, space, resolved)
         tables[change.extract.table] = {**found.as_json(), "restored_exactly": restored}
     for new, old in resolved.withdrawals:
@@ -161,11 +161,13 @@ def _own_anew(connection: psycopg.Connection, change: Change, space: Workspace, 
     )
 
 
-def _restore(connection: psycopg.Connection, change: Change, space: Workspace, resolved: Undoing, job_id: UUID) -> int:
+def _restore(
+    connection: psycopg.Connection, change: Change, space: Workspace, undo: Undo, resolved: Undoing, job_id: UUID
+) -> int:
     """Rows that again hold what the before-image holds get its owner, load time and staging-only columns.
 
-    Only rows that this rollback has written, or that an attempt made which leaves: what a later file has written
-    since is left alone, also where it wrote the same values.
+    Only rows that this rollback has written, or one of the jobs was the last to write (a job writes its rows and its
+    journal at one time): what a later file has written since is left alone, also where it wrote the same values.
     """
     extract = change.extract
     columns = ["load_run_file_id", "load_ts", *(column.name for column in extract.staging_only)]
@@ -175,12 +177,14 @@ def _restore(connection: psycopg.Connection, change: Change, space: Workspace, r
             " CROSS JOIN LATERAL jsonb_populate_record(NULL::{stg}, b.image) i"
             " WHERE b.job_id = {job} AND b.table_name = {table} AND b.image IS NOT NULL AND {same}"
             " AND ({kept}) IS NOT DISTINCT FROM ({was}) AND (s.load_run_file_id = ANY({withdrawn})"
+            " OR s.load_ts IN (SELECT finished_at FROM restage.job_steps WHERE job_id = ANY({jobs}))"
             " OR EXISTS (SELECT FROM {diff} d WHERE {s_d} AND d.class IN ('inserted', 'updated')))"
         ).format(
             stg=names.staging(extract),
             columns=names.columns(columns),
             images=names.columns(columns, of="i"),
             job=sql.Literal(job_id),
+            jobs=sql.Literal(list(undo.jobs)),
             table=sql.Literal(extract.table),
             same=names.same_key(extract, "s", "i"),
             kept=names.staged(extract, of="s"),

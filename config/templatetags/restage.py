@@ -12,9 +12,18 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 STATES = {
-    "ok": {"closed", "completed", "succeeded", "approved"},
-    "attention": {"awaiting approval", "half open", "pending", "completed with failures", "stuck", "previewed"},
-    "bad": {"failed", "rejected", "open"},
+    "ok": {"closed", "completed", "succeeded", "approved", "passed", "pass"},
+    "attention": {
+        "awaiting approval",
+        "half open",
+        "pending",
+        "completed with failures",
+        "stuck",
+        "previewed",
+        "paused",
+        "inconclusive",
+    },
+    "bad": {"failed", "rejected", "open", "stopped", "fail"},
     "progress": {"running", "processing", "previewing", "queued"},
 }
 

@@ -26,21 +26,21 @@ pytestmark = pytest.mark.django_db(databases="__all__")
 
 @pytest.fixture
 def reprocess(console: House, people, settings):
-    def done(*runs) -> Job:
+    def done(*runs):
         job = requests.ask_reprocess(settings.WAREHOUSE_URL, runs, Options(), reason="rule", actor=people["operator"])
         return worked(worked(job))
 
     return done
 
 
-def worked(job: Job) -> Job:
+def worked(job: Job):
     work.run(job.pk)
     return Job.objects.select_related("plan").get(pk=job.pk)
 
 
 @pytest.fixture
 def approve(people):
-    def decided(job: Job) -> Job:
+    def decided(job: Job):
         gate.decide(Request.objects.get(job=job), people["reviewer"], approve=True, digest=job.plan.digest, reason="")
         return worked(job)
 
@@ -48,7 +48,7 @@ def approve(people):
 
 
 @pytest.fixture
-def chain(console: House, reprocess) -> tuple[Job, Job]:
+def chain(console: House, reprocess):
     run = console.deliver("20260105", row("1", fee="1"))
     console.write("20260105", row("1", fee="2"))
     first = reprocess(run)
@@ -60,7 +60,7 @@ def chain(console: House, reprocess) -> tuple[Job, Job]:
 
 @pytest.fixture
 def ask(console, people, settings):
-    def asked(job: Job, actor="operator", **more) -> Job:
+    def asked(job: Job, actor="operator", **more):
         return rollback_requests.ask(settings.WAREHOUSE_URL, job, reason="wrong file", actor=people[actor], **more)
 
     return asked
@@ -133,7 +133,7 @@ def test_trap_33_nobody_finds_a_rolled_back_run_by_discovery(console, chain, ask
 
 
 @pytest.fixture
-def two_tables(console: House, reprocess) -> Job:
+def two_tables(console: House, reprocess):
     console.write("20260105", row("1"))
     calls = console.folder / "a_calls_20260105.csv"
     calls.write_text("call_id,seen_on,fee,note,updated_at\n7,,1,,\n")

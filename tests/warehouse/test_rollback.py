@@ -109,6 +109,19 @@ def test_a_chain_in_the_wrong_order_is_refused(house: House):
     assert house.state() == before
 
 
+def test_a_row_that_two_jobs_changed_and_changed_back_has_its_own_load_time_again(house: House):
+    house.deliver("20260104", row("1", fee="7"), org="b")
+    run = house.deliver("20260105")
+    before = house.connection.execute(STAGED).fetchall()
+    house.write("20260105", row("1", fee="8"))
+    first, outcome = house.reprocess(run)
+    house.write("20260105")
+    second, _outcome = house.reprocess(new_run(outcome))
+    assert house.connection.execute(STAGED).fetchall() != before, "the row was made twice since"
+    house.roll_back(second, first)
+    assert house.connection.execute(STAGED).fetchall() == before
+
+
 def two_tables(house: House):
     house.write("20260105", row("1"))
     calls = house.folder / "a_calls_20260105.csv"
