@@ -78,6 +78,7 @@ def _context(user: User, found: Job) -> dict[str, Any]:
     return {
         "job": found,
         "plan": found.plan,
+        "files": found.plan.included,
         "tables": _tables(found),
         "samples": _samples(found),
         "causes": _causes(found),

@@ -38,8 +38,20 @@ class Shown:
     samples: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    def changed_tables(self) -> list[dict[str, Any]]:
+        return [table for table in self.tables if _written(table)]
+
+    @property
+    def unchanged_tables(self) -> list[dict[str, Any]]:
+        return [table for table in self.tables if not _written(table)]
+
+    @property
     def changes(self) -> int:
-        return sum(table["inserted"] + table["updated"] + table["deleted"] for table in self.tables)
+        return sum(_written(table) for table in self.tables)
+
+
+def _written(table: dict[str, Any]) -> int:
+    return int(table["inserted"] + table["updated"] + table["deleted"])
 
 
 def context(user: User, job: Job) -> dict[str, Any]:
@@ -54,14 +66,24 @@ def context(user: User, job: Job) -> dict[str, Any]:
     return {
         "rollout": rollout,
         "waves": shown,
+        "files": _with_wave(job),
+        "larger_than_asked": bool(shown) and shown[0].share > job.plan.options["waves"][0],
         "to_do": to_do,
         "published": published,
         "to_do_records": sum(wave.records for wave in to_do),
         "needs_reason": bool(published) and published[-1].state == Wave.State.FAILED,
+        "under_way": under_way,
         "may_promote": under_way and rights.may(user, rights.REPROCESS),
         "may_abort": under_way and not (rollout and rollout.abort_by_id) and rights.may(user, rights.CANCEL),
         "may_abort_and_roll_back": under_way and bool(published) and rights.may(user, rights.ROLL_BACK),
     }
+
+
+def _with_wave(job: Job) -> list[dict[str, Any]]:
+    """The included files, each with its wave, wave by wave."""
+    wave_of = {file: wave["number"] for wave in (job.plan.preview or {}).get("waves", []) for file in wave["files"]}
+    files = [{**item, "wave": wave_of.get(item["file"])} for item in job.plan.included]
+    return sorted(files, key=lambda item: item["wave"] or 0)
 
 
 def mark(job: Job) -> str:

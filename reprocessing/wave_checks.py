@@ -60,10 +60,12 @@ def check(parts: list[Part], breakers: Mapping[str, str]) -> list[Check]:
 def _worst(name: str, found: list[Check]) -> Check:
     """One check over all extracts: it fails where one fails, and cannot tell where no extract can."""
     for result in (FAIL, PASS):
-        told = [one for one in found if one.result == result]
-        if told:
-            first = max(told, key=lambda one: _number(one.figure))
-            return Check(name, result, first.figure, first.limit, " ".join(one.told for one in told) if told else "")
+        alike = sorted((one for one in found if one.result == result), key=lambda one: -_number(one.figure))
+        if alike:
+            told = alike[0].told if result == PASS else " ".join(one.told for one in alike)
+            if result == PASS and len(alike) > 1:
+                told += f" {len(alike) - 1:,} more extracts, none with more."
+            return Check(name, result, alike[0].figure, alike[0].limit, told)
     return Check(name, INCONCLUSIVE, "", "", " ".join(one.told for one in found))
 
 
