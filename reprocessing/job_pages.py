@@ -94,7 +94,7 @@ def _context(user: User, found: Job) -> dict[str, Any]:
         "may_roll_back": _can_be_rolled_back(found) and rights.may(user, rights.ROLL_BACK),
         "rollbacks": rolling_back.rollbacks_of(found),
         "undone": _undone(found),
-        "on_top": _on_top(found),
+        **_on_top(found),
         "events": Event.objects.filter(subject=f"job:{found.pk}").order_by("id"),
         "elapsed": timezone.now() - found.started_at if found.started_at and found.active else found.took,
         "eta": _eta(found),
@@ -137,13 +137,22 @@ def _undone(found: Job) -> list[Job]:
     return [known[pk] for pk in jobs if pk in known]
 
 
-def _on_top(found: Job) -> list[dict[str, Any]]:
-    """What was built on top of the jobs that a rollback takes back, by table."""
+def _on_top(found: Job) -> dict[str, Any]:
+    """What was built on top of the jobs that a rollback takes back, by table, and which tables depend on these."""
     preview = found.plan.preview or {}
-    return [
-        {"table": f"stg.{table}", "exact": preview["exact"].get(table, False), **told}
-        for table, told in preview.get("on_top", {}).items()
+    told = [
+        {"table": f"stg.{table}", "exact": preview["exact"].get(table, False), **said}
+        for table, said in sorted(preview.get("on_top", {}).items())
     ]
+    dependants = [{**other, "of": said["table"]} for said in told for other in said["dependants"]]
+    concerned = [other for other in dependants if other["rows"] is None or other["rows"]]
+    concerned_tables = {other["table"] for other in concerned}
+    return {
+        "on_top": told,
+        "on_top_exact": all(said["exact"] for said in told),
+        "dependants": concerned,
+        "independent": len({other["table"] for other in dependants} - concerned_tables),
+    }
 
 
 def _eta(found: Job) -> float | None:

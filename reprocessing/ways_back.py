@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import psycopg
+from django.utils import timezone
 
 from jobs.models import Job
 from reprocessing import planning, rolling_back
@@ -32,7 +33,7 @@ def of(connection: psycopg.Connection, job: Job) -> WayBack | None:
         return _of_rollout(connection, job)
     if job.state == Job.State.ROLLED_BACK:
         images = before_images.of_jobs(connection, [job.pk])
-        return WayBack("neutral", "Taken back", images=images, redo=job.plan.load_runs)
+        return WayBack("neutral", "Taken back", images=_kept(images), redo=job.plan.load_runs)
     if job.state == Job.State.SUCCEEDED:
         return _of_published(connection, job)
     return _planned(job) if job.plan.preview and job.kind in planning.KINDS else None
@@ -43,14 +44,14 @@ def _of_published(connection: psycopg.Connection, job: Job) -> WayBack:
     if not ladder.possible:
         state, label = "bad", "Cannot be taken back"
     elif ladder.exact:
-        until = min(image.expires_at for image in ladder.images)
+        until = timezone.localtime(min(image.expires_at for image in ladder.images))
         state, label = "ok", f"Can be taken back exactly until {until:%Y-%m-%d}, then by value"
     else:
         state, label = "attention", "Can be taken back by value; owners and load times would be new"
     chain = [later for later in undoing.chain(connection, job.pk) if later != job.pk]
     known = Job.objects.in_bulk(chain)
     later = [known[pk] for pk in chain if pk in known]
-    return WayBack(state, label, ladder.rungs, ladder.images, later)
+    return WayBack(state, label, ladder.rungs, _kept(ladder.images), later)
 
 
 def _of_rollout(connection: psycopg.Connection, job: Job) -> WayBack:
@@ -58,7 +59,13 @@ def _of_rollout(connection: psycopg.Connection, job: Job) -> WayBack:
     images = before_images.of_jobs(connection, waves)
     if not waves:
         return WayBack("neutral", "Nothing to take back")
-    return WayBack("ok", f"Its {len(waves):,} published waves can be taken back, one by one or all", images=images)
+    label = "Its published wave" if len(waves) == 1 else f"Its {len(waves):,} published waves, one by one or all,"
+    return WayBack("ok", f"{label} can be taken back", images=_kept(images))
+
+
+def _kept(images: list[ImageSet]) -> list[ImageSet]:
+    """Those that hold anything: of a table that did not change there is nothing to keep."""
+    return [image for image in images if image.rows]
 
 
 def _planned(job: Job) -> WayBack:
