@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from access import rights
-from approvals import rules
+from approvals import covering, rules
 from approvals.models import Decision, Request
 from audit.transitions import StateChangedError, move
 from jobs import submission
@@ -26,7 +26,7 @@ class RefusedError(RuntimeError):
 
 def submit(job: Job, where: dict[str, Any]) -> None:
     """Queue a previewed job, or ask for approval of its plan."""
-    asked = rules.why(job)
+    asked = _asked(job)
     if not asked:
         submission.queue(job, among=[Job.State.PREVIEWING], actor=None, where=where)
         return
@@ -43,12 +43,23 @@ def submit(job: Job, where: dict[str, Any]) -> None:
     Request.objects.create(job=job, digest=job.plan.digest, why=asked, expires_at=timezone.now() + VALID_FOR)
 
 
+def _asked(job: Job) -> list[str]:
+    """The rules that ask for a decision; none about a part of a job that the decision about the whole covers."""
+    if job.parent is None:
+        return rules.why(job)
+    not_covered = covering.why_not(job, job.parent)
+    if not not_covered:
+        permit(job.parent)
+        return []
+    return [not_covered, *rules.why(job)]
+
+
 def permit(job: Job) -> None:
     """Asked when a worker begins: is what is about to be done still what was approved, by one who still may?
 
     Raises NotPermittedError.
     """
-    asked = rules.why(job)
+    asked = _asked(job)
     request = Request.objects.filter(job=job).first()
     if not asked and request is None:
         return

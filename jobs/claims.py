@@ -72,6 +72,9 @@ def _give_up(job: Job) -> None:
         " the worker's machine may say why (memory, as a rule); a retry begins anew."
     )
     with suppress(StateChangedError):  # another reconciler was quicker
+        if (steps := kinds.of(job).steps) and job.state == Job.State.RUNNING:
+            steps.pause(job, f"Its worker died {MOST_ATTEMPTS} times between two steps.")
+            return
         end(job, Job.State.QUARANTINED, among=Job.WORKABLE, error=told)
 
 

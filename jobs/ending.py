@@ -1,4 +1,4 @@
-"""How a job ends: its state, its outcome or reason, and the load runs that it held become free."""
+"""How a job ends: its state, its outcome or reason, the load runs that it held become free, its parent hears of it."""
 
 from collections.abc import Collection
 from typing import Any
@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit.transitions import move
+from jobs import doorbell, kinds
 from jobs.models import Job
 
 
@@ -34,3 +35,6 @@ def end(
             **fields,
         )
         job.runs.update(held=False)
+        kinds.of(job).ended(job)
+        if job.parent_id:
+            doorbell.ring(job.parent_id)

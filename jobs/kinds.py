@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import psycopg
+from django.contrib.auth.models import User
 
 from jobs.models import Job
 from warehouse.progress import Progress
@@ -36,18 +37,33 @@ class Preview:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """For a kind whose jobs go on for days: `execute` then does one step and gives None until the last is done.
+
+    Such a job asks for its permit itself. What would fail it only stops it: `pause` (job, why) leaves it to a person.
+    `cancel` (job, actor) ends it where it stands.
+    """
+
+    pause: Callable[[Job, str], None]
+    cancel: Callable[[Job, User], None]
+
+
+@dataclass(frozen=True)
 class Kind:
     """`preview` writes nothing that counts; `execute` gives the outcome and may be called again after any death;
     `published` tells whether a job has had its effect, asked after an error whose commit may have come through;
-    `given_up` hears of a job that has lost its last worker, and may raise what a lost warehouse raises."""
+    `ended` is called in the transaction in which a job ends, however it ends; `given_up` hears of a job that has lost
+    its last worker, and may raise what a lost warehouse raises."""
 
     name: str
     title: str
     destructive: bool
     preview: Callable[[Run], Preview]
-    execute: Callable[[Run], dict[str, Any]]
+    execute: Callable[[Run], dict[str, Any] | None]
     published: Callable[[psycopg.Connection, UUID], dict[str, Any] | None]
     given_up: Callable[[psycopg.Connection, Job], None] = lambda connection, job: None
+    ended: Callable[[Job], None] = lambda job: None
+    steps: Steps | None = None
 
 
 _known: dict[str, Kind] = {}

@@ -88,6 +88,7 @@ class Job(models.Model):
         AWAITING = "awaiting approval", "Awaiting approval"
         QUEUED = "queued", "Queued"
         RUNNING = "running", "Running"
+        PAUSED = "paused", "Paused"
         SUCCEEDED = "succeeded", "Succeeded"
         PARTIAL = "partial", "Succeeded in part"
         FAILED = "failed", "Failed"
@@ -97,7 +98,7 @@ class Job(models.Model):
         ROLLED_BACK = "rolled back", "Rolled back"
 
     WORKABLE = (State.PREVIEWING, State.QUEUED, State.RUNNING)
-    ACTIVE = (*WORKABLE, State.AWAITING)
+    ACTIVE = (*WORKABLE, State.AWAITING, State.PAUSED)
     PUBLISHED = (State.SUCCEEDED, State.PARTIAL)
     RETRIABLE = (State.FAILED, State.CANCELLED, State.QUARANTINED, State.PARTIAL)
 
@@ -108,6 +109,8 @@ class Job(models.Model):
     dry_run = models.BooleanField(default=False)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="jobs")
     undoes = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="rollbacks")
+    # the job that made this one as a part of itself: it holds the load runs, and its approval covers this one too
+    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
     epoch = models.PositiveIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
     worker = models.CharField(max_length=100, blank=True)

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from audit.transitions import move, record
-from jobs import doorbell
+from jobs import doorbell, kinds
 from jobs.ending import end
 from jobs.models import Job, JobRun, Plan
 from warehouse.errors import TellableError
@@ -56,12 +56,16 @@ def submit(
     *,
     dry_run: bool = False,
     undoes: Job | None = None,
+    parent: Job | None = None,
+    also: Iterable[UUID] = (),
     within: Callable[[Job], None] = lambda job: None,
 ) -> Job:
-    """Save the plan and its job, hold its load runs, and have its preview made. Raises AlreadyActiveError.
+    """Save the plan and its job, hold its load runs (and `also` these), and have its preview made.
 
-    `within` is called in the transaction that makes the job: what it raises keeps the job from being made.
+    A job with a `parent` holds none: the parent does. `within` is called in the transaction that makes the job: what
+    it raises keeps the job from being made. Raises AlreadyActiveError.
     """
+    load_runs = sorted({*plan.load_runs, *also})
     try:
         with transaction.atomic():
             plan.save(force_insert=True)
@@ -71,13 +75,14 @@ def submit(
                 requested_by=actor,
                 dry_run=dry_run,
                 undoes=undoes,
+                parent=parent,
             )
-            JobRun.objects.bulk_create(JobRun(job=job, load_run_id=run) for run in sorted(plan.load_runs))
+            JobRun.objects.bulk_create(JobRun(job=job, load_run_id=run, held=parent is None) for run in load_runs)
             record(actor, "job requested", job, {"kind": plan.kind, "reason": plan.reason, "dry_run": dry_run})
             within(job)
             doorbell.ring(job.pk)
     except IntegrityError:
-        held = holders(plan.load_runs)
+        held = holders(load_runs)
         if not held:
             raise
         raise AlreadyActiveError(*next(iter(held.items()))) from None
@@ -114,6 +119,10 @@ def cancel(job: Job, actor: User) -> bool:
     Raises StateChangedError when it is over already.
     """
     idle = ["previewing", "queued", "awaiting approval"]
+    steps = kinds.of(job).steps
+    if steps and job.state in (Job.State.RUNNING, Job.State.PAUSED):
+        steps.cancel(job, actor)
+        return False
     with transaction.atomic():
         locked = Job.objects.select_for_update().get(pk=job.pk)
         if locked.state in idle and locked.lease_until is None:

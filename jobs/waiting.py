@@ -23,7 +23,8 @@ def wait(job: Job, told: Callable[[Job], None] = lambda job: None) -> Job:
         if job.lease_until is not None:
             idle_since = time.monotonic()
         elif time.monotonic() - idle_since > PATIENCE_SECONDS:
+            for child in job.children.filter(state__in=Job.WORKABLE):
+                work.run(child.pk)
             work.run(job.pk)
-            continue
         told(job)
         time.sleep(POLL_SECONDS)

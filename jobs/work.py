@@ -44,10 +44,10 @@ def run(job_id: UUID) -> None:
         except (psycopg.Error, OSError) as error:
             _settle(job, error)
         except TellableError as error:
-            _end(job, Job.State.FAILED, str(error))
+            _fail(job, str(error))
         except Exception as error:
             told = f"{reason_of(error)} This is a defect of Restage. Staging is as it was before the job."
-            _end(job, Job.State.FAILED, told)
+            _fail(job, told)
             raise
 
 
@@ -98,19 +98,22 @@ def _preview(job: Job, claim: Claim) -> None:
 
 
 def _execute(job: Job, claim: Claim) -> None:
-    if kinds.of(job).published(claim.connection, job.pk) is None:  # else a worker died between its commit and its note
+    kind = kinds.of(job)
+    going = kind.steps is not None and job.state == Job.State.RUNNING
+    if not going and kind.published(claim.connection, job.pk) is None:  # else a worker died between commit and note
         check_permit(job)
     if job.state == Job.State.QUEUED:
         move(job, Job.State.RUNNING, among=[Job.State.QUEUED], actor=None, where=claim.mine, started_at=timezone.now())
-    _succeed(job, kinds.of(job).execute(claim))
+    outcome = kind.execute(claim)
+    if outcome is None:
+        Job.objects.filter(pk=job.pk, **claim.mine).update(lease_until=None, attempts=0)
+    else:
+        _succeed(job, outcome)
 
 
 def _succeed(job: Job, outcome: dict[str, object]) -> None:
-    with transaction.atomic():
-        state = Job.State.PARTIAL if job.plan.not_read else Job.State.SUCCEEDED
-        end(job, state, among=[Job.State.RUNNING], where={"epoch": job.epoch}, outcome=outcome)
-        if job.undoes:
-            move(job.undoes, Job.State.ROLLED_BACK, among=Job.PUBLISHED, actor=job.requested_by)
+    state = Job.State.PARTIAL if job.plan.not_read else Job.State.SUCCEEDED
+    end(job, state, among=[Job.State.RUNNING], where={"epoch": job.epoch}, outcome=outcome)
 
 
 def _settle(job: Job, error: Exception) -> None:
@@ -124,7 +127,7 @@ def _settle(job: Job, error: Exception) -> None:
     if outcome is not None and job.state == Job.State.RUNNING:
         _succeed(job, outcome)
     else:
-        _end(job, Job.State.FAILED, f"{reason_of(error)} Nothing was published; staging is unchanged.")
+        _fail(job, f"{reason_of(error)} Nothing was published; staging is unchanged.")
 
 
 def _tidy(job: Job) -> None:
@@ -135,6 +138,14 @@ def _tidy(job: Job) -> None:
             connect(settings.WAREHOUSE_URL, purpose=session_purpose(job.pk)) as connection,
         ):
             aside.sweep(connection, job.pk)
+
+
+def _fail(job: Job, told: str) -> None:
+    steps = kinds.of(job).steps
+    if steps and job.state == Job.State.RUNNING:
+        steps.pause(job, told)
+    else:
+        _end(job, Job.State.FAILED, told)
 
 
 def _end(job: Job, state: str, told: str) -> None:

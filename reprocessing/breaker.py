@@ -112,7 +112,7 @@ def _probe(found: Breaker, job: Job) -> bool:
         locked = Breaker.objects.select_for_update().get(pk=found.pk)
         if locked.state != Breaker.State.HALF_OPEN:
             return locked.state == Breaker.State.CLOSED
-        if locked.probe is not None and locked.probe_id != job.pk and locked.probe.active:
+        if locked.probe is not None and locked.probe_id not in (job.pk, job.parent_id) and locked.probe.active:
             return False
         locked.probe = job
         locked.save(update_fields=["probe"])
@@ -120,8 +120,9 @@ def _probe(found: Breaker, job: Job) -> bool:
 
 
 def passed(job: Job) -> None:
-    """The job has published well: the half-open breakers whose trial it was are closed."""
-    for found in Breaker.objects.filter(probe=job, state=Breaker.State.HALF_OPEN):
+    """The job has published well: the half-open breakers whose trial it, or the job it is a part of, was are closed."""
+    trial = [pk for pk in (job.pk, job.parent_id) if pk]
+    for found in Breaker.objects.filter(probe__in=trial, state=Breaker.State.HALF_OPEN):
         with suppress(StateChangedError):
             move(
                 found,

@@ -14,7 +14,7 @@ from access import rights
 from jobs.submission import AlreadyActiveError
 from reprocessing import blackouts, discovery_cache, requests
 from reprocessing.asking_forms import PastBlackoutForm
-from reprocessing.forms import DiscoveryFilter, ReasonForm
+from reprocessing.forms import DiscoveryFilter, ReasonForm, WavesForm
 from warehouse import discovery as found_files
 from warehouse import registry
 from warehouse.connections import connect
@@ -69,10 +69,11 @@ def reprocess(request: HttpRequest) -> HttpResponseBase:
     """Ask for one job about every file that the filter takes, as it was shown."""
     assert isinstance(request.user, User)  # noqa: S101
     filters, form = _filter_of(request.GET), ReasonForm(request.POST or None)
+    waves = WavesForm(request.POST or None)
     if not filters.is_valid():
         return redirect(f"{reverse('discovery')}?{request.GET.urlencode()}")
     wanted = filters.wanted()
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and form.is_valid() & waves.is_valid():
         try:
             return redirect(
                 requests.ask_found(
@@ -82,6 +83,7 @@ def reprocess(request: HttpRequest) -> HttpResponseBase:
                     reason=form.cleaned_data["reason"],
                     actor=request.user,
                     past_blackout=PastBlackoutForm(request.POST, None).reason(),
+                    waves=waves.rules(),
                 )
             )
         except AlreadyActiveError as error:
@@ -94,12 +96,13 @@ def reprocess(request: HttpRequest) -> HttpResponseBase:
     context = {
         "form": form,
         "past": PastBlackoutForm(request.POST or None, blackouts.now_in_force()),
+        "waves_form": waves,
         "taken": taken,
         "runs": len({candidate.load_run_id for candidate in taken}),
         "mark": requests.mark(taken),
         "query": request.GET.urlencode(),
     }
-    return render(request, "discovery/reprocess.html", context, status=422 if form.errors else 200)
+    return render(request, "discovery/reprocess.html", context, status=422 if form.errors or waves.errors else 200)
 
 
 @require_POST

@@ -1,4 +1,4 @@
-"""The job kinds of this room: how a reprocessing and a rollback are previewed and carried out."""
+"""The job kinds of this room, and how a reprocessing is previewed and carried out."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,22 +10,19 @@ from uuid import UUID
 import psycopg
 from django.utils import timezone
 
-from jobs.kinds import Kind, Preview, Run
+from jobs.kinds import Kind, Preview, Run, Steps
 from jobs.models import Job, Plan
-from reprocessing import breaker, estimates, versions
+from reprocessing import breaker, estimates, rolling_back, rollout, rollout_acts, versions
 from reprocessing.breaker import Evidence
 from reprocessing.planning import KIND as REPROCESS
-from reprocessing.planning import CannotPlanError
-from warehouse import aside, diff, discovery, downstream, history, journal, registry, reprocess, rollback, room
+from reprocessing.planning import ROLLOUT, CannotPlanError
+from warehouse import aside, diff, discovery, downstream, history, journal, registry, reprocess, room
 from warehouse.build import Workspace
 from warehouse.diff import Counts, Diff
 from warehouse.journal import Writer
 from warehouse.reprocess import PUBLISH, Prepared, Work
-from warehouse.rollback import ROLLBACK as ROLLED_BACK
 from warehouse.room import Room
 from warehouse.sources import Content
-
-ROLLBACK = "rollback"
 
 
 def _writer(run: Run) -> Writer:
@@ -49,6 +46,7 @@ def _expected(run: Run) -> dict[str, Diff]:
 def _preview_reprocess(run: Run) -> Preview:
     """The dry run: everything but the publish. Files that turn out unreadable move to the excluded ones."""
     writer, plan, known = _writer(run), run.job.plan, versions.in_force(run.connection, run.job.plan)
+    _refuse_other_making(run.job)
     journal.raise_fence(run.connection, writer)
     space, began = Workspace(writer.tag), monotonic()
     needed = _room(run)
@@ -60,12 +58,18 @@ def _preview_reprocess(run: Run) -> Preview:
         "declarations": versions.told(run.connection, registry.current(), plan.included),
         "dependants": _dependants(run, made.diffs),
     }
-    malformed = sum(file.intake.rejected for files in made.staged.values() for file in files)
+    staged = [file for files in made.staged.values() for file in files]
+    malformed = sum(file.intake.rejected for file in staged)
     objections = _objections(run, made)
     seconds = monotonic() - began
     for file, reason in made.failed.items():
         discovery.note_failed_try(run.connection, run.job.pk, file, reason)
-    included = [item for item in plan.included if item["file"] not in made.failed]
+    read = {file.old: file.intake.read for file in staged}
+    included = [
+        {**item, "records": read.get(item["file"], item["records"])}
+        for item in plan.included
+        if item["file"] not in made.failed
+    ]
     excluded = plan.excluded + [
         {**item, "code": "unreadable", "reason": made.failed[item["file"]]}
         for item in plan.included
@@ -76,7 +80,15 @@ def _preview_reprocess(run: Run) -> Preview:
         told = " ".join(item["reason"] for item in excluded if item["code"] == "unreadable")
         raise CannotPlanError(f"No file can be read again. {told} Staging is unchanged.")
     records = sum(found.counts.records for found in made.diffs.values()) + malformed
-    preview |= {"malformed": malformed, "objections": objections, "room": asdict(needed)}
+    malformed_by = {
+        extract.name: sum(file.intake.rejected for file in made.staged.get(extract.table, ()))
+        for extract in known.extracts
+        if made.staged.get(extract.table)
+    }
+    preview |= {
+        **{"malformed": malformed, "malformed_by": malformed_by},
+        **{"objections": objections, "room": asdict(needed)},
+    }
     return Preview(included, excluded, preview | _estimated(run, records, seconds), _refused(run, objections))
 
 
@@ -95,6 +107,17 @@ def _given_up(connection: psycopg.Connection, job: Job) -> None:
 def _dependants(run: Run, diffs: Mapping[str, Diff]) -> list[dict[str, Any]]:
     changed = [table for table, found in diffs.items() if found.counts.written]
     return downstream.dependants(run.connection, registry.current(), changed)
+
+
+def _preview_rollout(run: Run) -> Preview:
+    """The dry run of the whole selection, split into waves."""
+    return rollout.with_waves(run.job.plan, _preview_reprocess(run))
+
+
+def _refuse_other_making(job: Job) -> None:
+    """Of a part of a job: raises WaveError where rows are made otherwise than when the whole was approved."""
+    if job.parent is not None:
+        rollout.refuse_other_making(job.parent)
 
 
 def _objections(run: Run, made: Prepared) -> dict[str, list[str]]:
@@ -156,30 +179,6 @@ def _execute_reprocess(run: Run) -> dict[str, Any]:
     return outcome
 
 
-def _preview_rollback(run: Run) -> Preview:
-    writer, plan, began = _writer(run), run.job.plan, monotonic()
-    journal.raise_fence(run.connection, writer)
-    diffs, samples = rollback.preview(run.connection, registry.current(), UUID(plan.options["job"]), writer)
-    preview = {
-        "tables": {table: found.as_json() for table, found in diffs.items()},
-        "samples": samples,
-        "causes": {},
-        "dependants": _dependants(run, diffs),
-    }
-    records = sum(found.counts.records for found in diffs.values())
-    return Preview(plan.included, plan.excluded, preview | _estimated(run, records, monotonic() - began))
-
-
-def _execute_rollback(run: Run) -> dict[str, Any]:
-    return rollback.execute(
-        run.connection,
-        registry.current(),
-        UUID(run.job.plan.options["job"]),
-        _writer(run),
-        expected=_expected(run),
-    )
-
-
 def _published(step: str, connection: psycopg.Connection, job_id: UUID) -> dict[str, Any] | None:
     return journal.done(connection, job_id, step)
 
@@ -194,12 +193,14 @@ KINDS = (
         lambda connection, job_id: _published(PUBLISH, connection, job_id),
         _given_up,
     ),
+    rolling_back.KIND,
     Kind(
-        ROLLBACK,
-        "Rollback",
-        True,
-        _preview_rollback,
-        _execute_rollback,
-        lambda connection, job_id: _published(ROLLED_BACK, connection, job_id),
+        ROLLOUT,
+        "Rollout",
+        False,
+        _preview_rollout,
+        rollout.step,
+        lambda connection, job_id: None,
+        steps=Steps(pause=rollout.pause, cancel=rollout_acts.cancel),
     ),
 )

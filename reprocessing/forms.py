@@ -8,6 +8,7 @@ from django import forms
 
 from reprocessing.planning import Options
 from reprocessing.runs import STATES
+from reprocessing.waves import MOST_PAUSE_MINUTES, UNTIL_PROMOTED, Rules, shares
 from warehouse.discovery import Filter
 
 
@@ -151,6 +152,52 @@ class ReprocessForm(forms.Form):
         )
 
 
+class WavesForm(forms.Form):
+    """How a job publishes: at once, or in waves."""
+
+    publish = forms.ChoiceField(
+        label="Publish",
+        required=False,
+        choices=[("once", "Everything at once"), ("waves", "In waves, with checks after each")],
+        initial="once",
+        widget=forms.RadioSelect,
+    )
+    shares = forms.CharField(
+        label="Waves up to (percent of the records)", required=False, initial="1, 10, 50, 100", max_length=100
+    )
+    wave_by = forms.ChoiceField(
+        label="Kept whole in a wave",
+        required=False,
+        choices=[("file", "Each file"), ("practice", "All files of a practice")],
+    )
+    between = forms.ChoiceField(
+        label="After a wave whose checks passed",
+        required=False,
+        choices=[("go on", "Go on"), ("wait", "Wait some minutes"), ("ask", "Wait until somebody promotes the next")],
+    )
+    minutes = forms.IntegerField(
+        label="Minutes to wait", required=False, min_value=1, max_value=MOST_PAUSE_MINUTES, initial=30
+    )
+    failures = forms.IntegerField(label="Failed checks allowed", required=False, min_value=0, max_value=99, initial=0)
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if found.get("publish") == "waves" and not self.errors:
+            try:
+                self._rules(found)
+            except ValueError as error:
+                self.add_error("shares", str(error))
+        return found
+
+    def rules(self) -> Rules | None:
+        """None where everything is published at once."""
+        return self._rules(self.cleaned_data) if self.cleaned_data["publish"] == "waves" else None
+
+    def _rules(self, data: dict[str, Any]) -> Rules:
+        pause = {"ask": UNTIL_PROMOTED, "wait": data.get("minutes") or 30}.get(data.get("between", ""), 0)
+        return Rules(shares(data["shares"]), data["wave_by"] or "file", pause, data.get("failures") or 0)
+
+
 class DiscoveryFilter(forms.Form):
     """What discovery looks for; nothing filled in is the default of warehouse.discovery.Filter."""
 
@@ -209,6 +256,27 @@ class ReasonForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
         error_messages={"required": "Say why: the reviewer and the trail need it."},
     )
+
+
+class RollbackForm(ReasonForm):
+    tables = forms.MultipleChoiceField(
+        label="Tables",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None ticked: all of them. Each table is made from files of its own, so any choice leaves it right.",
+    )
+    with_later = forms.BooleanField(label="Take the later jobs back too, newest first", required=False)
+
+    def __init__(self, data: Any, *, tables: list[str], later: int) -> None:
+        super().__init__(data)
+        self.fields["tables"].choices = [(table, f"stg.{table}") for table in tables]  # type: ignore[attr-defined]
+        if len(tables) < 2:
+            del self.fields["tables"]
+        if later:
+            self.fields["with_later"].required = True
+            self.fields["with_later"].error_messages["required"] = "Without them this job cannot be taken back."
+        else:
+            del self.fields["with_later"]
 
 
 class DecisionForm(forms.Form):

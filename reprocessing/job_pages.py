@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -21,8 +22,10 @@ from audit.transitions import StateChangedError
 from jobs import submission
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
-from reprocessing import planning, requests
-from reprocessing.forms import DecisionForm, ReasonForm
+from reprocessing import planning, requests, rollback_requests, rolling_back, rollout_pages, ways_back
+from reprocessing.forms import DecisionForm, RollbackForm
+from reprocessing.ways_back import WayBack
+from warehouse.connections import connect
 from warehouse.errors import TellableError
 
 PAGE_ROWS = 50
@@ -54,16 +57,18 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     assert isinstance(request.user, User)  # noqa: S101  the right was checked
     found = _job_or_404(job_id)
     context = _context(request.user, found)
+    if request.headers.get("HX-Target") != "live":
+        context["way"] = _way_back(found)
     if request.headers.get("HX-Target") == "live":
         known = request.GET.get("state", "")
-        if known != found.state:  # the whole page has changed with it
+        if known != rollout_pages.mark(found):  # the whole page has changed with it
             return HttpResponse(headers={"HX-Refresh": "true"})
         return render(request, "jobs/job.html#live", context, status=200 if found.active else STOP_POLLING)
     return render(request, "jobs/job.html", context)
 
 
 def _job_or_404(job_id: UUID) -> Job:
-    return get_object_or_404(Job.objects.select_related("plan", "requested_by", "undoes__plan"), pk=job_id)
+    return get_object_or_404(Job.objects.select_related("plan", "requested_by", "undoes__plan", "parent"), pk=job_id)
 
 
 def _context(user: User, found: Job) -> dict[str, Any]:
@@ -73,6 +78,7 @@ def _context(user: User, found: Job) -> dict[str, Any]:
     return {
         "job": found,
         "plan": found.plan,
+        "files": found.plan.included,
         "tables": _tables(found),
         "samples": _samples(found),
         "causes": _causes(found),
@@ -83,15 +89,24 @@ def _context(user: User, found: Job) -> dict[str, Any]:
         "thresholds": (rules.MOST_RECORDS, rules.MOST_SECONDS),
         "may_decide": waits and rights.may(user, rights.DECIDE) and user.pk not in found.asked_by,
         "own": user.pk in found.asked_by,
-        "may_cancel": found.active and rights.may(user, rights.CANCEL),
         "retries": found.to_retry if _can_be_retried(user, found) else [],
+        "mark": rollout_pages.mark(found),
+        "may_cancel": _can_be_cancelled(found) and rights.may(user, rights.CANCEL),
         "may_roll_back": _can_be_rolled_back(found) and rights.may(user, rights.ROLL_BACK),
-        "can_be_rolled_back": _can_be_rolled_back(found),
-        "rollbacks": found.rollbacks.exclude(state__in=[Job.State.CANCELLED, Job.State.REJECTED]),
+        "rollbacks": rolling_back.rollbacks_of(found),
+        "undone": _undone(found),
+        **_on_top(found),
         "events": Event.objects.filter(subject=f"job:{found.pk}").order_by("id"),
         "elapsed": timezone.now() - found.started_at if found.started_at and found.active else found.took,
         "eta": _eta(found),
+        **rollout_pages.context(user, found),
     }
+
+
+def _can_be_cancelled(found: Job) -> bool:
+    """A rollout that has begun is aborted instead."""
+    begun = found.kind == planning.ROLLOUT and found.state in (Job.State.RUNNING, Job.State.PAUSED)
+    return found.active and not begun
 
 
 def _tables(found: Job) -> list[dict[str, Any]]:
@@ -116,6 +131,34 @@ def _can_be_rolled_back(found: Job) -> bool:
 
 def _can_be_retried(user: User, found: Job) -> bool:
     return found.kind == planning.KIND and not found.dry_run and rights.may(user, rights.REPROCESS)
+    return not rollback_requests.can_be_asked(found) and found.plan.options["source"] == "files"
+
+
+def _undone(found: Job) -> list[Job]:
+    """The jobs that a rollback takes back, newest first."""
+    if found.kind != rolling_back.NAME:
+        return []
+    jobs = rolling_back.undo_of(found.plan).jobs
+    known = Job.objects.in_bulk(jobs)
+    return [known[pk] for pk in jobs if pk in known]
+
+
+def _on_top(found: Job) -> dict[str, Any]:
+    """What was built on top of the jobs that a rollback takes back, by table, and which tables depend on these."""
+    preview = found.plan.preview or {}
+    told = [
+        {"table": f"stg.{table}", "exact": preview["exact"].get(table, False), **said}
+        for table, said in sorted(preview.get("on_top", {}).items())
+    ]
+    dependants = [{**other, "of": said["table"]} for said in told for other in said["dependants"]]
+    concerned = [other for other in dependants if other["rows"] is None or other["rows"]]
+    concerned_tables = {other["table"] for other in concerned}
+    return {
+        "on_top": told,
+        "on_top_exact": all(said["exact"] for said in told),
+        "dependants": concerned,
+        "independent": len({other["table"] for other in dependants} - concerned_tables),
+    }
 
 
 def _eta(found: Job) -> float | None:
@@ -169,20 +212,39 @@ def roll_back(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     """Ask for the rollback of a job; what it would do is previewed, and somebody else must approve it."""
     assert isinstance(request.user, User)  # noqa: S101
     found = _job_or_404(job_id)
-    form = ReasonForm(request.POST or None)
+    way, tables = _way_back(found), [table["name"].removeprefix("stg.") for table in _tables(found)]
+    form = RollbackForm(request.POST or None, tables=tables, later=len(way.later) if way else 0)
     if request.method == "POST" and form.is_valid():
         try:
-            return redirect(
-                requests.ask_rollback(
-                    settings.WAREHOUSE_URL, found, reason=form.cleaned_data["reason"], actor=request.user
-                )
-            )
+            return redirect(_ask_rollback(request.user, found, form.cleaned_data))
         except AlreadyActiveError as error:
             messages.warning(request, "Its run has an active job already. This is that job.")
             return redirect(error.job)
         except TellableError as error:
             form.add_error(None, str(error))
-    return render(request, "jobs/rollback.html", {"job": found, "form": form}, status=422 if form.errors else 200)
+    refused = rollback_requests.can_be_asked(found)
+    context = {"job": found, "form": form, "way": way, "refused": refused}
+    return render(request, "jobs/rollback.html", context, status=422 if form.errors else 200)
+
+
+def _ask_rollback(user: User, found: Job, wanted: dict[str, Any]) -> Job:
+    return rollback_requests.ask(
+        settings.WAREHOUSE_URL,
+        found,
+        reason=wanted["reason"],
+        actor=user,
+        with_later=wanted.get("with_later", False),
+        tables=wanted.get("tables", ()),
+    )
+
+
+def _way_back(found: Job) -> WayBack | None:
+    """None also where the warehouse cannot be asked: the page then says what the console knows."""
+    try:
+        with connect(settings.WAREHOUSE_URL, purpose="way back") as connection:
+            return ways_back.of(connection, found)
+    except (TellableError, psycopg.Error):
+        return None
 
 
 @require_POST

@@ -9,12 +9,15 @@ from uuid import UUID
 import psycopg
 
 from jobs.models import Job, Plan
+from reprocessing.waves import Rules
 from warehouse import attempts, builds, history
 from warehouse.attempts import Attempt
 from warehouse.errors import TellableError, reason_of
 from warehouse.registry import Registry
 
 KIND = "reprocess"
+ROLLOUT = "rollout"
+KINDS = (KIND, ROLLOUT)
 STUCK_AFTER = timedelta(hours=2)
 SOURCES = ("files", "raw")
 WHICH = ("all", "failed")
@@ -162,6 +165,7 @@ def _item(attempt: Attempt) -> dict[str, Any]:
         "run": str(attempt.load_run_id),
         "key": attempt.s3_key,
         "extract": attempt.extract_type,
+        "practice": f"{attempt.per_org_id}/{attempt.practice_id}".strip("/"),
         "records": attempt.rows_read if attempt.status == "completed" else None,
     }
 
@@ -202,16 +206,16 @@ def _verify_source(attempt: Attempt, item: dict[str, Any]) -> tuple[str, str]:
     return "", ""
 
 
-def plan(selection: Selection, options: Options, reason: str) -> Plan:
-    """An unsaved plan. Raises CannotPlanError when no file is included."""
+def plan(selection: Selection, options: Options, reason: str, waves: Rules | None = None) -> Plan:
+    """An unsaved plan; of a rollout if there are rules for `waves`. Raises CannotPlanError when no file is included."""
     if not selection.included:
         why = "; ".join(sorted({f"{item['key']}: {item['reason']}" for item in selection.excluded})[:5])
         runs = ", ".join(str(run) for run in selection.load_runs[:3]) + (", …" if len(selection.load_runs) > 3 else "")
         raise CannotPlanError(f"No file of load run {runs} would be read. {why}".strip())
     return Plan(
-        kind=KIND,
+        kind=ROLLOUT if waves else KIND,
         reason=reason,
-        options=options.as_json(),
+        options=options.as_json() | (waves.as_json() if waves else {}),
         included=selection.included,
         excluded=selection.excluded,
     )

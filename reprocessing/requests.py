@@ -13,12 +13,12 @@ from django.utils import timezone
 from access import rights
 from audit.transitions import record
 from jobs import submission
-from jobs.models import Job, JobRun, Plan
+from jobs.models import Job, JobRun
 from reprocessing import blackouts, bookmarks, planning, versions
-from reprocessing.execution import ROLLBACK
 from reprocessing.origin import Origin
 from reprocessing.planning import CannotPlanError, Options
-from warehouse import differences, discovery, downstream, freshness, redelivery, registry, rollback
+from reprocessing.waves import Rules
+from warehouse import differences, discovery, downstream, freshness, redelivery, registry
 from warehouse.connections import connect
 from warehouse.discovery import Candidate, Filter
 from warehouse.errors import TellableError
@@ -39,8 +39,9 @@ def ask_reprocess(
     dry_run: bool = False,
     origin: Origin | None = None,
     past_blackout: str = "",
+    waves: Rules | None = None,
 ) -> Job:
-    """Plan the reprocessing of one or more runs and have its preview made.
+    """Plan the reprocessing of one or more runs, in `waves` or at once, and have its preview made.
 
     `origin`: what asks on the actor's behalf. `past_blackout`: why it cannot wait until a blackout window is over.
     Of several runs those that another active job is about are left out, with that reason. Raises PermissionDenied,
@@ -60,7 +61,7 @@ def ask_reprocess(
         selection = planning.select(connection, registry.current(), load_runs, options, held)
         if options.declaration == "original":
             versions.original(connection, registry.current(), selection.included)
-    plan = planning.plan(selection, options, reason)
+    plan = planning.plan(selection, options, reason, waves)
     if origin:
         plan.options["origin"] = origin.as_json()
     if passed:
@@ -89,6 +90,7 @@ def ask_found(
     dry_run: bool = False,
     origin: Origin | None = None,
     past_blackout: str = "",
+    waves: Rules | None = None,
 ) -> Job:
     """Plan the reprocessing of exactly the files that discovery takes by this filter.
 
@@ -116,6 +118,7 @@ def ask_found(
         dry_run=dry_run,
         origin=origin,
         past_blackout=past_blackout,
+        waves=waves,
     )
 
 
@@ -186,22 +189,6 @@ def release(url: str, files: Sequence[int], *, reason: str, actor: User) -> int:
         record(actor, "files released", actor, {"files": list(files), "reason": reason})
         bookmarks.outdate_discovery(timezone.now())
         return discovery.release(connection, files)
-
-
-def ask_rollback(url: str, job: Job, *, reason: str, actor: User) -> Job:
-    """Plan the rollback of a published job. Raises what ask_reprocess raises, and CannotRollBackError."""
-    rights.demand(actor, rights.ROLL_BACK)
-    if job.state not in Job.PUBLISHED or job.kind != planning.KIND:
-        raise CannotPlanError(f"Only a reprocessing that succeeded can be rolled back; this job is {job.state}.")
-    with connect(url, purpose="plan") as connection:
-        rollback.changes_of(connection, registry.current(), job.pk)
-    plan = Plan(
-        kind=ROLLBACK,
-        reason=reason,
-        options={"job": str(job.pk), "source": "before-image"},
-        included=[{**item, "records": None} for item in job.plan.included],
-    )
-    return submission.submit(plan, actor, undoes=job)
 
 
 def compare_sources(url: str, extract: str, *, actor: User, seconds: float) -> Compared:

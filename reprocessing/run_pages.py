@@ -17,7 +17,7 @@ from jobs.submission import AlreadyActiveError
 from reprocessing import blackouts, planning, requests, runs
 from reprocessing.asking_forms import PastBlackoutForm
 from reprocessing.blackouts import InBlackoutError
-from reprocessing.forms import ReprocessForm, RunFilter
+from reprocessing.forms import ReprocessForm, RunFilter, WavesForm
 from reprocessing.planning import CannotPlanError, Selection
 from warehouse import history, registry
 from warehouse.connections import connect
@@ -89,21 +89,27 @@ def reprocess(request: HttpRequest, load_run_id: UUID) -> HttpResponseBase:
     names = list(dict.fromkeys(of_run.values_list("extract_type", flat=True)))
     initial = {"which": "failed" if found.state in ("failed", "completed with failures") else "all"}  # type: ignore[attr-defined]
     if request.method == "POST":
-        form = ReprocessForm(request.POST, extracts=names, files=files)
-        if form.is_valid() and (job := _ask(request, form, load_run_id)):
+        form, waves = ReprocessForm(request.POST, extracts=names, files=files), WavesForm(request.POST)
+        if form.is_valid() & waves.is_valid() and (job := _ask(request, form, waves, load_run_id)):
             return redirect(job)
     else:
-        form = ReprocessForm(request.GET or None, extracts=names, files=files, initial=initial)
+        form, waves = ReprocessForm(request.GET or None, extracts=names, files=files, initial=initial), WavesForm()
         form.is_valid()
     shown = form.options() if form.is_bound else planning.Options(which=initial["which"])
     selection, refused = _selection(load_run_id, shown)
-    past = PastBlackoutForm(request.POST or None, blackouts.now_in_force())
-    context = {"run": found, "form": form, "past": past, "selection": selection, "refused": refused}
+    context = {
+        "run": found,
+        "form": form,
+        "past": PastBlackoutForm(request.POST or None, blackouts.now_in_force()),
+        "waves_form": waves,
+        "selection": selection,
+        "refused": refused,
+    }
     part = "#selection" if request.headers.get("HX-Target") == "selection" else ""
-    return render(request, f"runs/reprocess.html{part}", context, status=422 if form.errors and request.POST else 200)
+    return render(request, f"runs/reprocess.html{part}", context, status=422 if request.POST else 200)
 
 
-def _ask(request: HttpRequest, form: ReprocessForm, load_run_id: UUID) -> Job | None:
+def _ask(request: HttpRequest, form: ReprocessForm, waves: WavesForm, load_run_id: UUID) -> Job | None:
     """The job, or None with the reason added to the form."""
     data: dict[str, Any] = form.cleaned_data
     assert isinstance(request.user, User)  # noqa: S101
@@ -116,6 +122,7 @@ def _ask(request: HttpRequest, form: ReprocessForm, load_run_id: UUID) -> Job | 
             actor=request.user,
             dry_run=data["dry_run"],
             past_blackout=PastBlackoutForm(request.POST, None).reason(),
+            waves=waves.rules(),
         )
     except AlreadyActiveError as error:
         messages.warning(request, "This run is being reprocessed already. This is that job.")

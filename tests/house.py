@@ -10,6 +10,7 @@ from warehouse import aside, attempts, deliveries, journal, reprocess, rollback,
 from warehouse.journal import Writer
 from warehouse.registry import Registry
 from warehouse.reprocess import Prepared, Work
+from warehouse.undoing import Undo
 
 VISITS = """# Visits.
 extract = "Visits"
@@ -99,9 +100,12 @@ class House:
         )
         return writer.job_id, outcome
 
-    def roll_back(self, job: UUID, *, by: UUID | None = None, epoch: int = 1) -> dict[str, Any]:
-        writer = Writer(by or uuid4(), epoch, "operator")
-        return rollback.execute(self.connection, self.registry, job, writer, expected=None)
+    def roll_back(
+        self, *jobs: UUID, by: UUID | None = None, epoch: int = 1, tables: tuple[str, ...] = (), expected=None
+    ) -> dict[str, Any]:
+        """Take these jobs back, newest first, in one act."""
+        writer, undo = Writer(by or uuid4(), epoch, "operator"), Undo(jobs, tables)
+        return rollback.execute(self.connection, self.registry, undo, writer, expected=expected)
 
     def staged(self) -> dict[str, tuple[str, str | None]]:
         """visit → (fee, note)."""

@@ -6,10 +6,13 @@ from datetime import datetime
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row
 
+from warehouse import names
 from warehouse.errors import TellableError
 from warehouse.ingest import Intake
+from warehouse.registry import Extract
 from warehouse.sources import Address, Content
 
 
@@ -32,6 +35,8 @@ class Attempt:
     content_bytes: int | None
     superseded_in: UUID | None
     extracted_at: datetime | None
+    per_org_id: str = ""
+    practice_id: str = ""
 
     @property
     def address(self) -> Address:
@@ -47,7 +52,7 @@ class Attempt:
 
 _COLUMNS = """f.load_run_file_id, f.load_run_id, f.s3_bucket, f.s3_key, f.extract_type, f.status, f.rows_read,
     f.content_sha256, f.content_bytes, s.load_run_id AS superseded_in,
-    nullif(restage.extracted_at(f.date_extracted), '-infinity') AS extracted_at
+    nullif(restage.extracted_at(f.date_extracted), '-infinity') AS extracted_at, f.per_org_id, f.practice_id
     FROM etl.load_run_files f
     LEFT JOIN etl.load_run_files s ON s.load_run_file_id = f.superseded_by_load_run_file_id"""
 
@@ -68,6 +73,20 @@ def of_ids(connection: psycopg.Connection, ids: Iterable[int]) -> list[Attempt]:
             f"SELECT {_COLUMNS} WHERE f.load_run_file_id = ANY(%s) ORDER BY f.load_run_file_id",
             [list(ids)],
         ).fetchall()
+
+
+def without_raw(connection: psycopg.Connection, extract: Extract, ids: Iterable[int]) -> list[int]:
+    """Those of these attempts that ingested records of which raw holds none any more."""
+    return [
+        file
+        for (file,) in connection.execute(
+            sql.SQL(
+                "SELECT f.load_run_file_id FROM etl.load_run_files f WHERE f.load_run_file_id = ANY({}) AND"
+                " f.rows_ingested > 0 AND NOT EXISTS (SELECT FROM {} r WHERE r.load_run_file_id = f.load_run_file_id)"
+                " ORDER BY 1"
+            ).format(names.integers(ids), names.raw(extract))
+        ).fetchall()
+    ]
 
 
 def supersede(connection: psycopg.Connection, old: int) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from warehouse import build, change, functions, ingest, names, transform, wire
+from warehouse.registry import Extract
 
 READS = (wire, ingest)
 FOLDS = (transform, change, names, build)
@@ -39,6 +40,11 @@ def reading() -> str:
 def folding() -> str:
     """Fingerprint of what makes rows of records: casts, checks, precedence, the SQL functions."""
     return _FOLDING
+
+
+def making(extract: Extract) -> str:
+    """By what the rows of an extract are made: the same makes equal rows of equal records."""
+    return f"{extract.digest} {folding()}"
 
 
 def meaning(source: str) -> str:

@@ -27,6 +27,7 @@ LEFT_OUT = {
     "still running": "its run still goes, or has been silent for less than 2 h",
     "in flight": "an active job is about its run",
     "reprocessed already": "it was reprocessed, and its records are still refused: its source or a rule must change",
+    "rolled back": "a person took its reprocessing back; only a person asks for it again, by its load run",
     "quarantined": f"it could not be read {MOST_TRIES} times since the last release; release it to try again",
     "backing off": "it could not be read lately; the wait doubles with every failed try",
     "too old": "older than asked for",
@@ -131,7 +132,10 @@ JOIN etl.load_run_files f ON f.load_run_id = t.load_run_id AND f.extract_type = 
 WHERE coalesce(t.unreadable, 0) + coalesce(s.refused, 0) > %(rejected)s * coalesce(t.read, 0)"""
 
 _CLASSIFIED = """
-WITH found AS (SELECT c.*, left(md5(c.told), 8) AS cause FROM ({failed} UNION ALL {rejects}) c
+WITH found AS (SELECT c.*, left(md5(c.told), 8) AS cause,
+    EXISTS (SELECT FROM etl.load_run_files n
+    WHERE n.superseded_by_load_run_file_id = c.load_run_file_id AND n.status = 'rolled_back') AS taken_back
+    FROM ({failed} UNION ALL {rejects}) c
     WHERE (%(why)s = '' OR c.why = %(why)s) AND (%(extract)s = '' OR c.extract_type = %(extract)s)
     AND (%(cause)s = '' OR left(md5(c.told), 8) = %(cause)s)),
 tried AS (SELECT load_run_file_id, count(*)::integer AS tries, max(at) AS last FROM restage.failed_tries
@@ -141,6 +145,7 @@ judged AS (SELECT f.*, coalesce(t.tries, 0) AS tries, now() - f.{age} AS age, CA
     WHEN f.going THEN 'still running'
     WHEN f.load_run_id = ANY(%(held)s) THEN 'in flight'
     WHEN f.again THEN 'reprocessed already'
+    WHEN f.taken_back THEN 'rolled back'
     WHEN t.tries >= %(most_tries)s THEN 'quarantined'
     WHEN t.last + %(wait)s * power(2, t.tries - 1) > now() THEN 'backing off'
     WHEN now() - f.{age} < %(older)s THEN 'too new'

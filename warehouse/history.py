@@ -1,6 +1,6 @@
 """What has become of a load run: what was refused in it, what it was made from, what was made from it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -55,3 +55,12 @@ def judged_before(connection: psycopg.Connection, files: Sequence[int]) -> tuple
         " FROM etl.load_run_files WHERE load_run_file_id = ANY(%(files)s)",
         {"files": list(files)},
     ).fetchone() or (None, None)
+
+
+def made_by(connection: psycopg.Connection, load_runs: Iterable[UUID]) -> dict[UUID, UUID]:
+    """Load run → the job that made it; only runs that a job made."""
+    return dict(
+        connection.execute(
+            "SELECT load_run_id, job_id FROM restage.run_parents WHERE load_run_id = ANY(%s)", [list(load_runs)]
+        ).fetchall()
+    )

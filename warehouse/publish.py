@@ -8,33 +8,10 @@ from warehouse.build import Workspace
 from warehouse.change import Change
 from warehouse.diff import Counts
 from warehouse.errors import TellableError
-from warehouse.journal import Writer
 
 
 class CountMismatchError(TellableError):
     """A statement wrote another number of rows than the diff says; the transaction must not be committed."""
-
-
-def keep_before(connection: psycopg.Connection, change: Change, space: Workspace, writer: Writer) -> None:
-    """Keep what the job is about to replace: a row's image for updated and deleted keys, none for inserted ones."""
-    extract = change.extract
-    key = sql.SQL(", ").join(
-        sql.SQL("{}, k.{}").format(sql.Literal(name), sql.Identifier(name)) for name in extract.natural_key
-    )
-    connection.execute(
-        sql.SQL(
-            "INSERT INTO restage.before_images (job_id, table_name, class, key, image)"
-            " SELECT {job}, {table}, k.class, jsonb_build_object({key}),"
-            " CASE WHEN s.load_run_file_id IS NOT NULL THEN to_jsonb(s) END FROM {diff} k"
-            " LEFT JOIN {stg} s ON s.ctid = k.there"
-        ).format(
-            job=sql.Literal(writer.job_id),
-            table=sql.Literal(extract.table),
-            key=key,
-            diff=space.table(extract, "diff"),
-            stg=names.staging(extract),
-        )
-    )
 
 
 def apply(

@@ -18,6 +18,7 @@ from psycopg import sql
 from warehouse import (
     aside,
     attempts,
+    before_images,
     build,
     builds,
     code,
@@ -297,7 +298,7 @@ def _carry(
         build.build(connection, change, space)
     found = diff.compute(connection, change, space)
     ids = _ids(prepared, change.extract.table, files)
-    publish.keep_before(connection, change, space, writer)
+    before_images.keep(connection, change, space, writer)
     publish.apply(connection, change, space, found.counts, ids)
     if ids:  # a refold's records have been judged when they came
         publish.note_rejections(connection, change, space, ids)

@@ -114,3 +114,22 @@ def note_staging(
             len(counts),
         ],
     )
+
+
+def roll_back(connection: psycopg.Connection, files: Iterable[int]) -> list[UUID]:
+    """Note in their load runs that these attempts are rolled back; the runs of which nothing counts any more."""
+    chosen = list(files)
+    connection.execute(
+        "UPDATE etl.staging_runs s SET status = 'rolled_back', updated_at = now() FROM etl.load_run_files f"
+        " WHERE f.load_run_file_id = ANY(%s) AND s.load_run_id = f.load_run_id AND s.extract_type = f.extract_type"
+        " AND s.status = 'completed'",
+        [chosen],
+    )
+    whole = connection.execute(
+        "UPDATE etl.load_runs r SET status = 'rolled_back', updated_at = now()"
+        " WHERE load_run_id IN (SELECT load_run_id FROM etl.load_run_files WHERE load_run_file_id = ANY(%s))"
+        " AND NOT EXISTS (SELECT FROM etl.load_run_files f WHERE f.load_run_id = r.load_run_id"
+        " AND f.status <> 'rolled_back') RETURNING load_run_id",
+        [chosen],
+    ).fetchall()
+    return [run for (run,) in whole]

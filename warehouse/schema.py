@@ -110,6 +110,10 @@ RESTAGE_TABLES: dict[str, str] = {
         parent_load_run_id uuid NOT NULL REFERENCES etl.load_runs, job_id uuid NOT NULL, reason text NOT NULL""",
     "before_images": """job_id uuid NOT NULL, table_name text NOT NULL, class text NOT NULL, key jsonb NOT NULL,
         image jsonb, PRIMARY KEY (job_id, table_name, key)""",
+    # what a job keeps, or kept, in before_images: a purged set stays listed
+    "before_image_sets": """job_id uuid NOT NULL, table_name text NOT NULL, rows bigint NOT NULL,
+        bytes bigint NOT NULL, checksum numeric NOT NULL, kept_at timestamptz NOT NULL DEFAULT now(),
+        expires_at timestamptz NOT NULL, purged_at timestamptz, PRIMARY KEY (job_id, table_name)""",
     # a job that could not read a file again; `released_at`: a person has let it be tried anew
     "failed_tries": """load_run_file_id integer NOT NULL, job_id uuid NOT NULL, reason text NOT NULL,
         at timestamptz NOT NULL DEFAULT now(), released_at timestamptz, PRIMARY KEY (load_run_file_id, job_id)""",
@@ -145,6 +149,8 @@ INDEXES: dict[str, str] = {
     "etl.load_run_files_live_idx": """ON etl.load_run_files (s3_version_id, file_hash)
         WHERE superseded_at IS NULL AND status IN ('pending', 'processing', 'completed')""",
     "etl.load_run_files_extract_idx": "ON etl.load_run_files (extract_type) WHERE superseded_at IS NULL",
+    "etl.load_run_files_rolled_back_idx": """ON etl.load_run_files (superseded_by_load_run_file_id)
+        WHERE status = 'rolled_back'""",
     "etl.staging_runs_load_run_completed_idx": """ON etl.staging_runs (load_run_id, extract_type)
         WHERE status = 'completed'""",
     "etl.staging_runs_load_run_idx": "ON etl.staging_runs (load_run_id)",
@@ -152,6 +158,8 @@ INDEXES: dict[str, str] = {
     "restage.rejections_file_idx": "ON restage.rejections (load_run_file_id)",
     "restage.effects_job_idx": "ON restage.effects (job_id)",
     "restage.happenings_tx_idx": "ON restage.happenings (tx)",
+    "restage.run_parents_job_idx": "ON restage.run_parents (job_id)",
+    "restage.before_image_sets_expiry_idx": "ON restage.before_image_sets (expires_at) WHERE purged_at IS NULL",
     "restage.run_parents_parent_idx": "ON restage.run_parents (parent_load_run_id)",
 }
 UNIQUE_INDEXES = frozenset(

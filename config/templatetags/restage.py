@@ -12,12 +12,12 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 STATES = {
-    "ok": {"active", "closed", "completed", "fired", "succeeded", "approved"},
+    "ok": {"active", "closed", "completed", "fired", "succeeded", "approved", "pass", "passed"},
     "attention": {
-        *("awaiting approval", "completed with failures", "half open", "missed", "partial", "paused", "pending"),
-        *("previewed", "stuck"),
+        *("awaiting approval", "completed with failures", "half open", "inconclusive", "missed", "partial", "paused"),
+        *("pending", "previewed", "stuck"),
     },
-    "bad": {"failed", "no right", "open", "quarantined", "rejected", "stopped", "too deep"},
+    "bad": {"fail", "failed", "no right", "open", "quarantined", "rejected", "stopped", "too deep"},
     "progress": {"running", "processing", "previewing", "queued", "waiting"},
 }
 

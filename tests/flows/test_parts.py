@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from jobs import claims, work
 from jobs.models import Job
-from reprocessing import estimates, requests
+from reprocessing import estimates, requests, rollback_requests
 from reprocessing.planning import CannotPlanError, Options
 from tests.house import House, new_run, row
 from warehouse import discovery
@@ -75,7 +75,7 @@ def test_a_missing_file_makes_a_part_too_and_what_was_not_asked_for_does_not(con
 
 def test_a_part_can_be_rolled_back(console, ask, hundred, people, settings):
     job = worked(ask(hundred), 2)
-    asked = requests.ask_rollback(settings.WAREHOUSE_URL, job, reason="wrong after all", actor=people["operator"])
+    asked = rollback_requests.ask(settings.WAREHOUSE_URL, job, reason="wrong after all", actor=people["operator"])
     assert worked(asked).state == "awaiting approval"
 
 

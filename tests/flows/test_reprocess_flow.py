@@ -10,7 +10,7 @@ from audit.models import Event
 from jobs import claims, submission, work
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
-from reprocessing import requests
+from reprocessing import requests, rollback_requests
 from reprocessing.planning import CannotPlanError, Options
 from tests.house import House, row
 
@@ -213,7 +213,7 @@ def test_what_changed_after_the_approval_is_not_published(console, ask, people, 
 
 def test_a_rollback_is_asked_previewed_approved_and_done(console, ask, people, settings):
     job = worked(worked(ask(one_change(console))))
-    back = requests.ask_rollback(settings.WAREHOUSE_URL, job, reason="wrong file", actor=people["operator"])
+    back = rollback_requests.ask(settings.WAREHOUSE_URL, job, reason="wrong file", actor=people["operator"])
     back = worked(back)
     assert (back.state, back.plan.tables["visits"]["updated"]) == ("awaiting approval", 1)
     gate.decide(Request.objects.get(job=back), people["reviewer"], approve=True, digest=back.plan.digest, reason="")
@@ -223,7 +223,7 @@ def test_a_rollback_is_asked_previewed_approved_and_done(console, ask, people, s
     assert console.staged()["1"][0] == "10.00"
     assert console.violations() == 0
     with pytest.raises(CannotPlanError):
-        requests.ask_rollback(settings.WAREHOUSE_URL, job, reason="again", actor=people["operator"])
+        rollback_requests.ask(settings.WAREHOUSE_URL, job, reason="again", actor=people["operator"])
 
 
 def test_cancelling_before_a_worker_comes_ends_the_job(console, ask, people):

@@ -11,8 +11,6 @@ from jobs.submission import AlreadyActiveError
 from reprocessing import requests
 from reprocessing.planning import CannotPlanError, Options
 from tests.house import House, row
-from warehouse import rollback
-from warehouse.journal import Writer
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -69,9 +67,7 @@ def test_several_runs_are_one_plan_and_each_gets_a_new_run(console, ask, runs):
 def test_a_rollback_takes_all_of_them_back(console, ask, runs):
     before = console.staged()
     job = done(ask(*runs))
-    outcome = rollback.execute(
-        console.connection, console.registry, job.pk, Writer(job.plan_id, 1, "operator"), expected=None
-    )
+    outcome = console.roll_back(job.pk, by=job.plan_id)
     assert job.outcome and sorted(outcome["taken_back"]) == sorted(job.outcome["load_runs"].values())
     assert console.staged() == before
     assert console.violations() == 0

@@ -9,7 +9,7 @@ from access import rights
 from approvals.models import Decision, Request
 from jobs import work
 from jobs.models import Job, Plan
-from reprocessing import requests
+from reprocessing import requests, rollback_requests
 from reprocessing.planning import Options
 from tests.house import House, row
 
@@ -26,7 +26,7 @@ def awaiting(console: House, people, settings) -> Job:
     work.run(asked.pk)
     done = Job.objects.get(pk=asked.pk)
     assert done.state == Job.State.SUCCEEDED
-    undo = requests.ask_rollback(settings.WAREHOUSE_URL, done, reason="r", actor=people["operator"])
+    undo = rollback_requests.ask(settings.WAREHOUSE_URL, done, reason="r", actor=people["operator"])
     work.run(undo.pk)
     undo.refresh_from_db()
     assert undo.state == Job.State.AWAITING

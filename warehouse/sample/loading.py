@@ -15,6 +15,7 @@ from warehouse.journal import Writer
 from warehouse.registry import Registry
 from warehouse.reprocess import Work
 from warehouse.sample import DENGUE, Delivery, write
+from warehouse.undoing import Undo
 
 
 class ForeignRunsError(TellableError):
@@ -120,7 +121,7 @@ def _happen(connection: psycopg.Connection, registry: Registry, delivery: Delive
         return 2
     elif delivery.name == "rolled back":
         job = _reprocess(connection, registry, run)[0]
-        rollback.execute(connection, registry, job, Writer(uuid4(), 1, ACTOR), expected=None)
+        rollback.execute(connection, registry, Undo((job,)), Writer(uuid4(), 1, ACTOR), expected=None)
         return 1
     return 0
 

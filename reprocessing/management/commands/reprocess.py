@@ -13,9 +13,10 @@ from jobs.models import Job
 from jobs.submission import AlreadyActiveError
 from reprocessing import requests
 from reprocessing.planning import DECLARATIONS, MODES, RAW_HISTORIES, SOURCES, WHICH, Options
+from reprocessing.waves import BY, UNTIL_PROMOTED, Rules, shares
 from warehouse.commands import Refusal, answer
 
-GOOD_ENDS = (*Job.PUBLISHED, Job.State.PREVIEWED, Job.State.AWAITING)
+GOOD_ENDS = (*Job.PUBLISHED, Job.State.PREVIEWED, Job.State.AWAITING, Job.State.PAUSED)
 
 
 class Command(BaseCommand):
@@ -49,6 +50,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--past-blackout", default="", metavar="REASON", help="why it cannot wait for a blackout's end"
         )
+        parser.add_argument("--waves", metavar="1,10,50,100", help="publish in waves up to these shares of the records")
+        parser.add_argument("--wave-by", choices=BY, default="file", help="what is kept whole in a wave")
+        pause = parser.add_mutually_exclusive_group()
+        pause.add_argument("--pause-minutes", type=int, default=0, metavar="N", help="wait after each wave that passed")
+        pause.add_argument(
+            "--pause-until-promoted", action="store_true", help="wait after each wave until somebody promotes the next"
+        )
+        parser.add_argument("--failures", type=int, default=0, metavar="N", help="failed checks that do not pause it")
         parser.add_argument("--dry-run", action="store_true", help="show exactly what would change, and stop there")
         parser.add_argument("--wait", action="store_true", help="stay until the job is over or waits for a person")
         parser.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
@@ -81,6 +90,7 @@ class Command(BaseCommand):
                     actor=actors.of_shell(actor),
                     dry_run=options["dry_run"],
                     past_blackout=options["past_blackout"],
+                    waves=_waves(options),
                 )
             except (AlreadyActiveError, PermissionDenied) as error:
                 raise Refusal(str(error)) from error
@@ -91,3 +101,16 @@ class Command(BaseCommand):
                 said.line(line)
             if options["wait"] and job.state not in GOOD_ENDS:
                 raise Refusal(job.error or f"The job is {job.state}.")
+
+
+def _waves(options: dict[str, Any]) -> Rules | None:
+    """Raises Refusal for waves that cannot be meant."""
+    if options["waves"] is None:
+        return None
+    pause = UNTIL_PROMOTED if options["pause_until_promoted"] else options["pause_minutes"]
+    if (pause < 0 and not options["pause_until_promoted"]) or options["failures"] < 0:
+        raise Refusal("--pause-minutes and --failures must be 0 or more.", code=2)
+    try:
+        return Rules(shares(options["waves"]), options["wave_by"], pause, options["failures"])
+    except ValueError as error:
+        raise Refusal(f"--waves: {error}", code=2) from error

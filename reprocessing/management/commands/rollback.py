@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from jobs import actors, report, waiting
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
-from reprocessing import requests
+from reprocessing import rollback_requests
 from reprocessing.management.commands.reprocess import GOOD_ENDS
 from warehouse.commands import Refusal, answer
 
@@ -19,8 +19,14 @@ class Command(BaseCommand):
     help = "Takes a published reprocessing back; somebody else must approve it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("job", type=UUID, help="the job to take back")
+        parser.add_argument("job", type=UUID, help="the job to take back: a reprocessing, a wave, or a whole rollout")
         parser.add_argument("--reason", required=True, help="why; the reviewer reads it")
+        parser.add_argument(
+            "--with-later",
+            action="store_true",
+            help="take later jobs that replaced its files back with it, newest first",
+        )
+        parser.add_argument("--tables", nargs="+", default=[], metavar="TABLE", help="only these tables of staging")
         parser.add_argument("--wait", action="store_true", help="stay until the job is over or waits for a person")
         parser.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
         parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
@@ -33,8 +39,13 @@ class Command(BaseCommand):
             if undone is None:
                 raise Refusal(f"There is no job {job}.")
             try:
-                asked = requests.ask_rollback(
-                    settings.WAREHOUSE_URL, undone, reason=reason.strip(), actor=actors.of_shell(actor)
+                asked = rollback_requests.ask(
+                    settings.WAREHOUSE_URL,
+                    undone,
+                    reason=reason.strip(),
+                    actor=actors.of_shell(actor),
+                    with_later=options["with_later"],
+                    tables=options["tables"],
                 )
             except (AlreadyActiveError, PermissionDenied) as error:
                 raise Refusal(str(error)) from error
