@@ -90,6 +90,7 @@ class Job(models.Model):
 
     WORKABLE = (State.PREVIEWING, State.QUEUED, State.RUNNING)
     ACTIVE = (*WORKABLE, State.AWAITING, State.PAUSED)
+    PUBLISHED = (State.SUCCEEDED,)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     plan = models.OneToOneField(Plan, on_delete=models.PROTECT)

@@ -34,7 +34,7 @@ def can_be_asked(job: Job) -> str:
         return "A rollback is not rolled back: ask for the reprocessing of its load runs again."
     if job.kind not in planning.KINDS:
         return f"A {job.kind} is not rolled back."
-    over = (Job.State.SUCCEEDED, Job.State.CANCELLED) if job.kind == planning.ROLLOUT else (Job.State.SUCCEEDED,)
+    over = (*Job.PUBLISHED, Job.State.CANCELLED) if job.kind == planning.ROLLOUT else Job.PUBLISHED
     if job.state not in over:
         return f"Only a reprocessing that succeeded can be rolled back; this job is {job.state}."
     if not _parts(job):
@@ -46,7 +46,7 @@ def _parts(job: Job) -> list[UUID]:
     """The jobs that published for it: itself, or its waves."""
     if job.kind != planning.ROLLOUT:
         return [job.pk]
-    return list(job.children.filter(state=Job.State.SUCCEEDED).values_list("pk", flat=True))
+    return list(job.children.filter(state__in=Job.PUBLISHED).values_list("pk", flat=True))
 
 
 def ask(url: str, job: Job, *, reason: str, actor: User, with_later: bool = False, tables: Sequence[str] = ()) -> Job:

@@ -81,18 +81,18 @@ def _tell(job: Job, rollback_job: Job, *, left: int) -> None:
         record(None, f"rollback {rollback_job.state}", job, detail)
     elif left:
         record(actor, "job partly rolled back", job, {**detail, "tables": sorted(rollback_job.tables), "left": left})
-    elif job.state == Job.State.SUCCEEDED:
-        move(job, Job.State.ROLLED_BACK, among=[Job.State.SUCCEEDED], actor=actor, detail=detail)
+    elif job.state in Job.PUBLISHED:
+        move(job, Job.State.ROLLED_BACK, among=Job.PUBLISHED, actor=actor, detail=detail)
         for wave in Wave.objects.filter(job=job):
             move(wave, Wave.State.ROLLED_BACK, among=Wave.PUBLISHED, actor=actor, detail=detail)
 
 
 def _tell_parent(parent: Job | None, rollback_job: Job) -> None:
     """A job is rolled back once it is over and each of its parts that had published is."""
-    over = (Job.State.SUCCEEDED, Job.State.CANCELLED)
+    over = (*Job.PUBLISHED, Job.State.CANCELLED)
     if parent is None or parent.state not in over or rollback_job.state != Job.State.SUCCEEDED:
         return
-    if not parent.children.filter(state=Job.State.SUCCEEDED).exists():
+    if not parent.children.filter(state__in=Job.PUBLISHED).exists():
         detail = {"rollback": str(rollback_job.pk)}
         move(parent, Job.State.ROLLED_BACK, among=over, actor=rollback_job.requested_by, detail=detail)
 

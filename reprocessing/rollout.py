@@ -33,7 +33,6 @@ RESULTS = {
     wave_checks.FAIL: Wave.State.FAILED,
     wave_checks.INCONCLUSIVE: Wave.State.INCONCLUSIVE,
 }
-SUMMED = ("inserted", "updated", "deleted", "unchanged", "kept_newer", "rejected", "deduplicated", "records")
 
 
 class WaveError(TellableError):
@@ -145,7 +144,7 @@ def refuse_other_making(job: Job) -> None:
 def _judge(run: Run, rollout: Rollout, wave: Wave) -> None:
     """The wave's job is over: check what it published, and go on or pause, in one transaction."""
     assert wave.job is not None  # noqa: S101
-    if wave.job.state != Job.State.SUCCEEDED:
+    if wave.job.state not in Job.PUBLISHED:
         with transaction.atomic():
             detail = {"job": str(wave.job_id), "state": wave.job.state}
             move(wave, Wave.State.STOPPED, among=[Wave.State.RUNNING], actor=None, detail=detail)
@@ -251,7 +250,8 @@ def outcome(rollout: Rollout) -> dict[str, Any]:
     for wave in rollout.waves.filter(state__in=Wave.PUBLISHED).select_related("job"):
         assert wave.job is not None and wave.job.outcome is not None  # noqa: S101
         for table, counts in wave.job.outcome["tables"].items():
-            so_far = tables.setdefault(table, dict.fromkeys(SUMMED, 0))
-            tables[table] = {name: so_far[name] + counts[name] for name in SUMMED}
+            so_far = tables.setdefault(table, {})
+            numbers = {name: number for name, number in counts.items() if isinstance(number, int)}
+            tables[table] = {name: so_far.get(name, 0) + number for name, number in numbers.items()}
         load_runs |= {f"{wave.number}/{old}": new for old, new in wave.job.outcome["load_runs"].items()}
     return {"tables": tables, "load_runs": load_runs, "waves": rollout.waves.filter(state__in=Wave.PUBLISHED).count()}

@@ -29,12 +29,12 @@ def of(connection: psycopg.Connection, job: Job) -> WayBack | None:
     """The way back from a job, planned or done; None where it changes nothing."""
     if job.kind == rolling_back.NAME:
         return WayBack("neutral", "By reprocessing again", redo=job.plan.load_runs)
-    if job.kind == planning.ROLLOUT and job.state in (Job.State.SUCCEEDED, Job.State.CANCELLED):
+    if job.kind == planning.ROLLOUT and job.state in (*Job.PUBLISHED, Job.State.CANCELLED):
         return _of_rollout(connection, job)
     if job.state == Job.State.ROLLED_BACK:
         images = before_images.of_jobs(connection, [job.pk])
         return WayBack("neutral", "Taken back", images=_kept(images), redo=job.plan.load_runs)
-    if job.state == Job.State.SUCCEEDED:
+    if job.state in Job.PUBLISHED:
         return _of_published(connection, job)
     return _planned(job) if job.plan.preview and job.kind in planning.KINDS else None
 
@@ -55,7 +55,7 @@ def _of_published(connection: psycopg.Connection, job: Job) -> WayBack:
 
 
 def _of_rollout(connection: psycopg.Connection, job: Job) -> WayBack:
-    waves = list(job.children.filter(state=Job.State.SUCCEEDED).values_list("pk", flat=True))
+    waves = list(job.children.filter(state__in=Job.PUBLISHED).values_list("pk", flat=True))
     images = before_images.of_jobs(connection, waves)
     if not waves:
         return WayBack("neutral", "Nothing to take back")
