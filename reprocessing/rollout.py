@@ -33,6 +33,7 @@ RESULTS = {
     wave_checks.FAIL: Wave.State.FAILED,
     wave_checks.INCONCLUSIVE: Wave.State.INCONCLUSIVE,
 }
+ESTIMATE = 2.5  # times the preview: each wave has a preview of its own, and its run does the same and writes
 
 
 class WaveError(TellableError):
@@ -44,7 +45,8 @@ def with_waves(plan: Plan, whole: Preview) -> Preview:
     split = waves.split(whole.included, Rules.from_json(plan.options))
     extracts = sorted({item["extract"] for item in whole.included})
     made_by = {name: built_by.digest(registry.current()[name]) for name in extracts}
-    preview = {**whole.preview, "waves": split, "built_by": made_by}
+    seconds = whole.preview["preview_seconds"] * ESTIMATE
+    preview = {**whole.preview, "waves": split, "built_by": made_by, "estimate_seconds": seconds}
     return Preview(whole.included, whole.excluded, preview, whole.refused)
 
 
@@ -103,7 +105,8 @@ def _next(run: Run, rollout: Rollout, wave: Wave) -> None:
         if locked.pause_by is not None:
             _pause(run, f"{locked.pause_by.get_username()} asked for it. Wave {wave.number} is not begun.")
             return
-        move(run.job, Job.State.RUNNING, among=[Job.State.RUNNING], actor=None, where={"epoch": run.epoch})
+        if not Job.objects.select_for_update().filter(pk=run.job.pk, state="running", epoch=run.epoch).exists():
+            raise StateChangedError("This rollout is not this worker's any more.")
         child = submission.submit(plan, run.job.requested_by, parent=run.job)
         among = [Wave.State.WAITING, Wave.State.STOPPED]
         move(wave, Wave.State.RUNNING, among=among, actor=None, detail={"job": str(child.pk)}, job=child)
@@ -193,6 +196,7 @@ def _pause(run: Run, why: str, resume_at: datetime | None = None) -> None:
 def pause(job: Job, why: str, *, where: dict[str, Any] | None = None, resume_at: datetime | None = None) -> None:
     """Wait for a person, or for `resume_at`. Raises StateChangedError."""
     with transaction.atomic():
+        Rollout.objects.select_for_update().get(job=job)  # before the job, as everybody does
         move(
             job,
             Job.State.PAUSED,
@@ -211,6 +215,7 @@ def resume(now: datetime) -> int:
     resumed = 0
     for rollout in Rollout.objects.filter(job__state=Job.State.PAUSED, resume_at__lte=now).select_related("job"):
         with suppress(StateChangedError), transaction.atomic():
+            Rollout.objects.select_for_update().get(pk=rollout.pk)
             move(rollout.job, Job.State.RUNNING, among=[Job.State.PAUSED], actor=None, attempts=0)
             Rollout.objects.filter(pk=rollout.pk).update(why="", resume_at=None)
             doorbell.ring(rollout.job.pk)
