@@ -33,7 +33,8 @@ RESULTS = {
     wave_checks.FAIL: Wave.State.FAILED,
     wave_checks.INCONCLUSIVE: Wave.State.INCONCLUSIVE,
 }
-SUMMED = ("inserted", "updated", "deleted", "unchanged", "kept_newer", "rejected", "deduplicated", "records")
+ESTIMATE = 2.5  # each wave has a preview of its own, and its run does the same and writes
+ESTIMATE_BASIS = "two and a half times the preview, pauses not counted"
 
 
 class WaveError(TellableError):
@@ -45,7 +46,9 @@ def with_waves(plan: Plan, whole: Preview) -> Preview:
     split = waves.split(whole.included, Rules.from_json(plan.options))
     extracts = sorted({item["extract"] for item in whole.included})
     made_by = {name: code.making(registry.current()[name]) for name in extracts}
-    preview = {**whole.preview, "waves": split, "made_by": made_by}
+    seconds = whole.preview["preview_seconds"] * ESTIMATE
+    expected = {"estimate_low": seconds, "estimate_seconds": seconds, "estimate_basis": ESTIMATE_BASIS}
+    preview = {**whole.preview, "waves": split, "made_by": made_by, **expected}
     return Preview(whole.included, whole.excluded, preview, whole.refused)
 
 
@@ -104,7 +107,8 @@ def _next(run: Run, rollout: Rollout, wave: Wave) -> None:
         if locked.pause_by is not None:
             _pause(run, f"{locked.pause_by.get_username()} asked for it. Wave {wave.number} is not begun.")
             return
-        move(run.job, Job.State.RUNNING, among=[Job.State.RUNNING], actor=None, where={"epoch": run.epoch})
+        if not Job.objects.select_for_update().filter(pk=run.job.pk, state="running", epoch=run.epoch).exists():
+            raise StateChangedError("This rollout is not this worker's any more.")
         child = submission.submit(plan, run.job.requested_by, parent=run.job)
         among = [Wave.State.WAITING, Wave.State.STOPPED]
         move(wave, Wave.State.RUNNING, among=among, actor=None, detail={"job": str(child.pk)}, job=child)
@@ -194,6 +198,7 @@ def _pause(run: Run, why: str, resume_at: datetime | None = None) -> None:
 def pause(job: Job, why: str, *, where: dict[str, Any] | None = None, resume_at: datetime | None = None) -> None:
     """Wait for a person, or for `resume_at`. Raises StateChangedError."""
     with transaction.atomic():
+        Rollout.objects.select_for_update().get(job=job)  # before the job, as everybody does
         move(
             job,
             Job.State.PAUSED,
@@ -212,6 +217,7 @@ def resume(now: datetime) -> int:
     resumed = 0
     for rollout in Rollout.objects.filter(job__state=Job.State.PAUSED, resume_at__lte=now).select_related("job"):
         with suppress(StateChangedError), transaction.atomic():
+            Rollout.objects.select_for_update().get(pk=rollout.pk)
             move(rollout.job, Job.State.RUNNING, among=[Job.State.PAUSED], actor=None, attempts=0)
             Rollout.objects.filter(pk=rollout.pk).update(why="", resume_at=None)
             doorbell.ring(rollout.job.pk)
@@ -251,7 +257,8 @@ def outcome(rollout: Rollout) -> dict[str, Any]:
     for wave in rollout.waves.filter(state__in=Wave.PUBLISHED).select_related("job"):
         assert wave.job is not None and wave.job.outcome is not None  # noqa: S101
         for table, counts in wave.job.outcome["tables"].items():
-            so_far = tables.setdefault(table, dict.fromkeys(SUMMED, 0))
-            tables[table] = {name: so_far[name] + counts[name] for name in SUMMED}
+            so_far = tables.setdefault(table, {})
+            numbers = {name: number for name, number in counts.items() if isinstance(number, int)}
+            tables[table] = {name: so_far.get(name, 0) + number for name, number in numbers.items()}
         load_runs |= {f"{wave.number}/{old}": new for old, new in wave.job.outcome["load_runs"].items()}
     return {"tables": tables, "load_runs": load_runs, "waves": rollout.waves.filter(state__in=Wave.PUBLISHED).count()}

@@ -108,7 +108,7 @@ def test_the_page_shows_the_waves_before_and_after_they_are_begun(as_, run, peop
     work.run(job.pk)
     client = as_("operator")
     shown = page(client, job)
-    assert "In 2 waves by file" in shown and shown.count("Waiting") == 2
+    assert "In 2 waves by file" in shown and shown.count("Waiting</span>") == 2
     assert "Cancel this job" in shown
     driven(job)
     shown = page(client, job)

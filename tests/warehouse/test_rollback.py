@@ -299,3 +299,24 @@ def test_trap_33_what_was_rolled_back_is_not_discovered_again(house: House):
     house.reprocess(run)  # by name it can be done once more
     assert discovery.find(house.connection, house.registry, wanted).files == 0
     assert house.staged() == {"1": ("10.00", None)}
+
+
+def test_a_row_that_stays_is_owned_by_the_attempt_that_still_counts(house: House):
+    run = house.deliver("20260105")
+    house.write("20260105", row("1", fee="4"))
+    job, _outcome = house.reprocess(run)
+    house.deliver("20260101", row("1", fee="4"), org="b")
+    owner = "SELECT f.s3_key, f.status FROM stg.visits JOIN etl.load_run_files f USING (load_run_file_id)"
+    assert house.connection.execute(owner).fetchone() == ("a_visits_20260105.csv", "completed")
+    assert house.roll_back(job)["tables"]["visits"]["unchanged"] == 1
+    assert house.connection.execute(owner).fetchone() == ("b_visits_20260101.csv", "completed")
+
+
+def test_what_came_before_a_job_is_not_on_top_of_it(house: House):
+    other = house.deliver("20260101", org="b")
+    run = house.deliver("20260105", row("1"))
+    house.write("20260101", row("5"), org="b")
+    house.reprocess(other)
+    house.write("20260105", row("1", fee="11"), row("5", fee="11"))
+    job, _outcome = house.reprocess(run)
+    assert preview(house, job).on_top["visits"]["changed_since"] == 0
