@@ -316,6 +316,15 @@ def test_an_unforeseen_error_is_kept_and_stops_no_other(console: House, make):
     assert came(bad) == [("12:01", "failed")] and came(good) == [("12:01", "fired")]
 
 
+def test_what_came_to_no_job_is_forgotten_after_a_season(console: House, make):
+    spoil(console)
+    make()
+    turn_at(START + MINUTE, START + 2 * MINUTE)
+    assert schedules.forget(START + timedelta(days=89)) == 0
+    assert schedules.forget(START + timedelta(days=91)) == 1
+    assert Slot.objects.get().came == "fired"
+
+
 def test_the_times_are_told_before_saving_by_what_fires():
     assert slots.next_times("0 * * * *", "UTC", START, 2) == [START + HOUR, START + 2 * HOUR]
 

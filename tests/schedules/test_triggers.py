@@ -371,6 +371,16 @@ def test_a_form_that_cannot_be_meant_is_refused(console: House, people, fields, 
     assert not form.is_valid() and wrong in form.errors
 
 
+def test_what_came_to_no_job_is_forgotten_after_a_season(console: House, rule):
+    rule(cooldown=600)
+    for day in ("10", "11"):
+        spoil(console, f"202601{day}")
+        look(console)
+    assert triggers.forget(START + timedelta(days=89)) == 0
+    assert triggers.forget(START + timedelta(days=91)) == 1
+    assert what_came() == ["fired"]
+
+
 def test_cancelling_its_job_does_not_bring_it_back(console: House, rule):
     rule()
     spoil(console)
