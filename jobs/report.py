@@ -17,6 +17,7 @@ def as_json(job: Job) -> dict[str, Any]:
         "new_load_runs": list(job.outcome.get("load_runs", {}).values()) if job.outcome else [],
         "reason": plan.reason,
         "requested_by": job.requested_by.get_username(),
+        "asked_by": plan.options.get("origin", {}).get("told"),
         "plan_digest": plan.digest or None,
         "dry_run": job.dry_run,
         "records": plan.records,

@@ -71,6 +71,7 @@ def ask_reprocess(
         if passed:
             record(actor, "blackout overridden", job, plan.options["past_blackout"])
         if origin:
+            record(None, f"asked by {origin.told}"[:60], job, {"on behalf of": actor.get_username()})
             origin.within(job)
 
     return submission.submit(plan, actor, dry_run=dry_run, within=within)

@@ -39,6 +39,8 @@ LOOKED_BACK = timedelta(days=31)
 MOST_CAUGHT_UP = 50
 GIVEN_UP_AFTER = timedelta(hours=1)  # of a warehouse that does not answer
 
+KEPT_FOR = timedelta(days=90)  # what came to no job; a time that fired is kept as long as its job
+
 Came, Overlap, CatchUp = Slot.Came, Schedule.Overlap, Schedule.CatchUp
 log = logging.getLogger(__name__)
 
@@ -236,6 +238,12 @@ def _origin(slot: Slot) -> Origin:
 
 def _came(slot: Slot, came: str, why: str) -> None:
     Slot.objects.filter(pk=slot.pk, came=Came.WAITING).update(came=came, why=why[:500])
+
+
+def forget(now: datetime) -> int:
+    """Delete the slots that came to no job a long time ago; how many."""
+    old = Slot.objects.filter(slot__lt=now - KEPT_FOR, job=None).exclude(came=Came.WAITING)
+    return old.delete()[0]
 
 
 def run_now(schedule: Schedule, actor: User, now: datetime, *, past_blackout: str = "") -> Slot:

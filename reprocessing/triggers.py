@@ -33,6 +33,7 @@ from warehouse.errors import TellableError, reason_of
 MOST_DEPTH = 3
 AT_LATEST = 10  # quiet times after the first sighting, a rule fires though there is no quiet
 HOUR = timedelta(hours=1)
+KEPT_FOR = timedelta(days=90)  # what came to no job
 
 Came = Sighting.Came
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def _sight(look: Look, now: datetime) -> None:
 
 
 def report(kind: str, seen: Iterable[Seen], now: datetime) -> int:
-    """Tell the active rules of a kind what was found out elsewhere; how many sightings are new."""
+    """Tell the active rules of a kind what was found out elsewhere; how many of them were told how much, in all."""
     found, noted = list(seen), 0
     for trigger in Trigger.objects.filter(kind=kind, state=Trigger.State.ACTIVE):
         noted += _note(trigger, found, now)
@@ -137,6 +138,12 @@ class Batch:
         """Whether nothing more was seen for the quiet time, or the first has waited long enough."""
         seen, wait = [s.seen_at for s in self.sightings], self.trigger.quiet_time
         return now - max(seen) >= wait or now - min(seen) >= AT_LATEST * wait
+
+
+def forget(now: datetime) -> int:
+    """Delete the sightings that came to no job a long time ago; how many."""
+    old = Sighting.objects.filter(seen_at__lt=now - KEPT_FOR, job=None).exclude(came=Came.WAITING)
+    return old.delete()[0]
 
 
 def judge(url: str, now: datetime) -> int:

@@ -25,6 +25,7 @@ LOOK_SECONDS = 3.0  # between looks where no notice comes
 SLOW_LOOK_SECONDS = 60.0
 TURN_SECONDS = 1.0
 BEAT_SECONDS = 5.0
+TIDY_SECONDS = 3600.0
 LONGEST_WAIT_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
@@ -71,9 +72,13 @@ class Watcher:
                 pass  # one look is for all of them
 
     def _keep_time(self) -> None:
-        beat = float("-inf")
+        beat = tidied = float("-inf")
         while not self.ended.wait(TURN_SECONDS):
             try:
+                if time.monotonic() - tidied > TIDY_SECONDS:
+                    schedules.forget(self.clock())
+                    triggers.forget(self.clock())
+                    tidied = time.monotonic()
                 if time.monotonic() - beat > BEAT_SECONDS:
                     bookmarks.alive(f"{socket.gethostname()}:{os.getpid()}", self.clock())
                     beat = time.monotonic()

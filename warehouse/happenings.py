@@ -18,7 +18,7 @@ from warehouse.connections import UnreachableWarehouseError
 
 CHANNEL = "restage"
 KEPT_FOR = timedelta(days=7)
-START = ""
+START = ""  # of a reader that has read nothing yet
 
 TABLE = """change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tx xid8 NOT NULL DEFAULT pg_current_xact_id(),
         at timestamptz NOT NULL DEFAULT clock_timestamp(), what text NOT NULL, load_run_id uuid NOT NULL,
@@ -113,7 +113,7 @@ def listening(url: str) -> Iterator[psycopg.Connection]:
 
 
 def read(connection: psycopg.Connection, position: str) -> tuple[str, list[Happening]]:
-    """What was committed since `position` (START: everything that is kept), and the position after it.
+    """What was committed since `position` (START: in the last week), and the position after it.
 
     Needs an autocommit connection. A position that lies in the server's future (it was restored from a copy) is
     START again: what was read before is then read once more.
@@ -127,7 +127,7 @@ def read(connection: psycopg.Connection, position: str) -> tuple[str, list[Happe
         ).fetchone() or ("", None)
         with connection.cursor(row_factory=class_row(Happening)) as cursor:
             if ahead or not position:
-                found = cursor.execute(f"{_READ} ORDER BY change_id").fetchall()
+                found = cursor.execute(f"{_READ} WHERE at > now() - %s ORDER BY change_id", [KEPT_FOR]).fetchall()
             else:
                 found = cursor.execute(f"{_READ} {_SINCE} ORDER BY change_id", {"from": position}).fetchall()
     return now, found

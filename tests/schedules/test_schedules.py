@@ -167,8 +167,9 @@ def test_sorting_out_loses_no_time_and_fires_only_the_latest(ages, policy, most)
 @pytest.mark.django_db(transaction=True, databases="__all__")
 def test_two_watchers_never_fire_a_slot_twice(console: House, make):
     """Eight of them take the same turn at once, over several slots."""
-    schedule = make(expression="0 * * * *", catch_up="all", catch_up_most=3)
-    spoil(console)
+    schedule = make(expression="0 * * * *", catch_up="all", catch_up_most=3, wanted={"most": 1})
+    for day in range(10, 20):  # so that a second job would find another file to be about
+        spoil(console, f"202601{day}")
     barrier = Barrier(8)
 
     def watcher() -> None:
@@ -186,6 +187,23 @@ def test_two_watchers_never_fire_a_slot_twice(console: House, make):
         one.join()
     assert Job.objects.count() == 1
     assert [what for _at, what in came(schedule)] == ["missed", "waiting", "waiting", "waiting", "fired"]
+
+
+@pytest.mark.parametrize("meanwhile", ["settled", "fired", "paused"])
+def test_what_changed_while_it_was_planned_keeps_the_job_from_being_made(console: House, make, people, meanwhile):
+    """Between the look and the job: another watcher settled the slot, or fired another one, or a person paused it."""
+    schedule = make(wanted={"most": 1})
+    spoil(console), spoil(console, "20260106")
+    if meanwhile == "fired":
+        turn_at(START + MINUTE)
+    slot = Slot.objects.create(schedule=schedule, slot=START)
+    if meanwhile == "settled":
+        Slot.objects.update(came="skipped", why="by another")
+    elif meanwhile == "paused":
+        askers.pause(Schedule.objects.get(), people["ops"], reason="r")
+    schedules._ask(slot, START)
+    assert Job.objects.count() == (1 if meanwhile == "fired" else 0)
+    assert Slot.objects.get(pk=slot.pk).came == ("skipped" if meanwhile == "settled" else "waiting")
 
 
 def test_a_dead_watcher_leaves_neither_a_job_without_a_slot_nor_a_second_one(console: House, make):
@@ -314,6 +332,15 @@ def test_an_unforeseen_error_is_kept_and_stops_no_other(console: House, make):
     Schedule.objects.filter(pk=bad.pk).update(wanted=[1])
     turn_at(START + MINUTE)
     assert came(bad) == [("12:01", "failed")] and came(good) == [("12:01", "fired")]
+
+
+def test_what_came_to_no_job_is_forgotten_after_a_season(console: House, make):
+    spoil(console)
+    make()
+    turn_at(START + MINUTE, START + 2 * MINUTE)
+    assert schedules.forget(START + timedelta(days=89)) == 0
+    assert schedules.forget(START + timedelta(days=91)) == 1
+    assert Slot.objects.get().came == "fired"
 
 
 def test_the_times_are_told_before_saving_by_what_fires():

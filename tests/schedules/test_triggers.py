@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 
@@ -17,6 +18,7 @@ from reprocessing.asking_forms import TriggerForm
 from reprocessing.models import Blackout, Bookmark, Sighting, Trigger
 from reprocessing.planning import Options
 from reprocessing.rule_kinds import Kind, Seen
+from reprocessing.triggers import Batch
 from tests.house import House, row
 from tests.schedules.conftest import HOUR, MINUTE, START, cancel, finish, look, spoil
 
@@ -345,6 +347,27 @@ def test_eight_watchers_fire_once(console: House, rule, warehouse_url: str):
     assert (what_came(), Job.objects.count()) == (["fired"], 1)
 
 
+@pytest.mark.parametrize("meanwhile", ["decided", "spent", "paused"])
+def test_what_changed_while_it_was_planned_keeps_the_job_from_being_made(console: House, rule, people, meanwhile):
+    trigger = rule(budget=1)
+    spoil(console)
+    triggers.take_in(console.connection, START)
+    batch = Batch(trigger, "Visits", tuple(Sighting.objects.select_related("trigger__owner")))
+    if meanwhile == "decided":
+        Sighting.objects.update(came="blackout")
+    elif meanwhile == "spent":
+        fired = {"came": "fired", "decided_at": START, "seen_at": START, "told": "another"}
+        Sighting.objects.create(trigger=trigger, extract="Calls", mark="x", **fired)
+        Sighting.objects.filter(mark="x").update(job=None)
+    else:
+        askers.pause(Trigger.objects.get(), people["ops"], reason="r")
+    triggers._ask(str(settings.WAREHOUSE_URL), batch, START)
+    assert Job.objects.count() == 0
+    assert Sighting.objects.get(mark=batch.sightings[0].mark).came == (
+        "blackout" if meanwhile == "decided" else "waiting"
+    )
+
+
 def test_writing_one_needs_the_right(console: House, rule, people):
     trigger = rule()
     for act in (lambda who: askers.save(trigger, who), lambda who: askers.pause(trigger, who, reason="r")):
@@ -369,6 +392,16 @@ def test_a_form_that_cannot_be_meant_is_refused(console: House, people, fields, 
              "owner": people["operator"].pk}  # fmt: skip
     form = TriggerForm({**given, **fields}, instance=Trigger(), extracts=["Visits"])
     assert not form.is_valid() and wrong in form.errors
+
+
+def test_what_came_to_no_job_is_forgotten_after_a_season(console: House, rule):
+    rule(cooldown=600)
+    for day in ("10", "11"):
+        spoil(console, f"202601{day}")
+        look(console)
+    assert triggers.forget(START + timedelta(days=89)) == 0
+    assert triggers.forget(START + timedelta(days=91)) == 1
+    assert what_came() == ["fired"]
 
 
 def test_cancelling_its_job_does_not_bring_it_back(console: House, rule):

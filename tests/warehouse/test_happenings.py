@@ -116,6 +116,7 @@ def test_old_ones_are_forgotten_once_they_are_read(house: House):
     after, _found = happenings.read(house.connection, START)
     begin(house.connection)
     house.connection.execute("UPDATE restage.happenings SET at = at - interval '8 days'")
+    assert happenings.read(house.connection, START)[1] == []
     assert happenings.forget(house.connection, after) == 1
     assert len(happenings.read(house.connection, after)[1]) == 1
 
