@@ -317,7 +317,7 @@ def flagged(house: House) -> dict[int, set[str]]:
 
 
 @given(edits=EDITS)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_a_full_rebuild_would_change_is_flagged_whatever_was_edited(template, extracts, tmp_path, edits):
     with database(template) as url, psycopg.connect(url, autocommit=True) as connection:
         house = House(connection, extracts, tmp_path / connection.info.dbname)
