@@ -152,8 +152,8 @@ def ask_outdated(
         raise CannotPlanError("No file is out of date in this way any more. Nothing was asked for.")
     if found.way == differences.HAND:
         raise CannotPlanError(
-            f"The natural key of {extract} changed: its staging table must be emptied and keyed anew by hand before its"
-            " files can be read again. Nothing was asked for."
+            f"The natural key of {extract} changed: drop the old unique index of its staging table and run"
+            " `manage.py warehouse apply` first. Nothing was asked for."
         )
     taken = files[:MOST_OUTDATED]
     if expected is not None and mark(taken) != expected:

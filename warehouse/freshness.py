@@ -9,7 +9,7 @@ records or rows; a file delivered anew whose changes do not reach staging.
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 
 from warehouse import builds, code, differences, redelivery
-from warehouse.differences import FILES, NOTHING, RAW, Difference
+from warehouse.differences import FILES, HAND, NOTHING, RAW, Difference
 from warehouse.registry import Extract, Registry
 
 UNKNOWN = Difference("loaded before Restage kept what built its rows", RAW)
@@ -189,6 +189,7 @@ class _Judge:
 
     def __init__(self, connection: psycopg.Connection, registry: Registry) -> None:
         self._registry, self._versions = registry, builds.declarations(connection)
+        self._keyed = _keyed(connection)
 
     def group(self, built: Signature) -> Group | None:
         """The empty group in which such attempts stand; None where nothing declares their extract."""
@@ -211,4 +212,19 @@ class _Judge:
         read = self._versions.get(built.read_declaration or "")
         if {built.declaration, built.read_declaration or built.declaration} != {now.digest}:
             found += differences.between(self._versions[str(built.declaration)], now, read=read)
+        if self._keyed.get(now.table) == {frozenset(now.natural_key)}:  # a person has keyed staging anew
+            found = [replace(each, way=RAW) if each.way == HAND else each for each in found]
         return sorted(found, key=lambda difference: -differences.WAYS.index(difference.way))
+
+
+def _keyed(connection: psycopg.Connection) -> dict[str, set[frozenset[str]]]:
+    """Staging table → the sets of columns that its unique indexes are over."""
+    found: dict[str, set[frozenset[str]]] = {}
+    for table, columns in connection.execute(
+        "SELECT t.relname, array_agg(a.attname::text) FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid"
+        " JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = ANY(x.indkey)"
+        " WHERE x.indisunique AND x.indisvalid AND t.relnamespace = to_regnamespace('stg')"
+        " GROUP BY t.relname, x.indexrelid"
+    ):
+        found.setdefault(table, set()).add(frozenset(columns))
+    return found

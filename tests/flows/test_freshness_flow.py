@@ -103,7 +103,7 @@ def test_a_group_that_is_gone_and_one_that_needs_hands_are_refused(outdated: Hou
     assert group["way"] == "by hand"
     assert "/freshness/reprocess/" not in operator.get("/freshness/").content.decode()
     refused = operator.post(f"/freshness/reprocess/?extract=Visits&group={group['group']}", {"mark": "", "reason": "r"})
-    assert "keyed anew by hand" in refused.content.decode()
+    assert "drop the old unique index" in refused.content.decode()
     assert not Job.objects.exists()
 
 

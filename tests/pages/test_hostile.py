@@ -46,7 +46,9 @@ def test_an_odd_value_in_any_parameter_is_answered(console: House, people, odd):
     for path, names in {
         "/runs/": ("state", "extract", "since", "until", "page"),
         "/jobs/": ("state", "page"),
-        f"/runs/{run}/reprocess/": ("source", "which", "extracts", "reason", "dry_run"),
+        f"/runs/{run}/reprocess/": ("source", "which", "extracts", "reason", "dry_run", "only_files", "since", "mode"),
+        "/freshness/": ("extract",),
+        "/freshness/reprocess/": ("extract", "group"),
         "/approvals/": ("page",),
         "/discovery/": ("why", "extract", "cause", "age_of", "older_than", "newer_than", "most"),
         "/discovery/reprocess/": ("why", "cause", "most"),
@@ -122,3 +124,17 @@ def test_a_job_that_needs_an_approval_is_not_carried_out_without_one(awaiting: J
     awaiting.refresh_from_db()
     assert awaiting.state == Job.State.FAILED
     assert "needs an approval and has none" in awaiting.error
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_moment_or_group_does_nothing(console: House, people, odd):
+    console.deliver("20260105", row("1"))
+    client = client_of(people["administrator"])
+    answer = client.post("/downstream/Visits/merged/", {"seen": odd, "reason": "r"}, follow=True)
+    assert "Nothing was taken" in answer.content.decode()
+    answer = client.post("/freshness/reprocess/?extract=Visits&group=0", {"mark": odd, "reason": "r"})
+    assert answer.status_code == 422 and not Job.objects.exists()
+
+
+def test_a_file_number_beyond_any_is_not_found(console: House, people):
+    assert client_of(people["viewer"]).get(f"/freshness/files/{10**30}/").status_code == 404

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import database
 from tests.house import HEADER, House, row
-from warehouse import attempts, builds, code, freshness, redelivery
+from warehouse import adoption, attempts, builds, code, freshness, redelivery
 from warehouse.differences import between, way_of
 from warehouse.registry import Column, Rule
 from warehouse.reprocess import Work
@@ -317,7 +317,7 @@ def flagged(house: House) -> dict[int, set[str]]:
 
 
 @given(edits=EDITS)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_a_full_rebuild_would_change_is_flagged_whatever_was_edited(template, extracts, tmp_path, edits):
     with database(template) as url, psycopg.connect(url, autocommit=True) as connection:
         house = House(connection, extracts, tmp_path / connection.info.dbname)
@@ -338,3 +338,14 @@ def test_what_a_full_rebuild_would_change_is_flagged_whatever_was_edited(templat
             house.reprocess(uuid4(), work=Work(files={file: attempt.address.content()}))
         compare(house)
         assert (flagged(house), house.violations()) == ({}, 0)
+
+
+def test_a_changed_natural_key_waits_for_a_hand_and_is_folded_then(house: House):
+    house.deliver("20260105", row("1", note="a"), row("1", note="b"))
+    declare(house, natural_key=("visit_id", "note"))
+    assert told(house) == [("by hand", ("natural key changed",), 1)]
+    house.connection.execute("DROP INDEX stg.visits_natural_key_idx")
+    adoption.apply(house.connection, house.registry)
+    assert told(house) == [("raw", ("natural key changed",), 1)]
+    assert refold(house)["tables"]["visits"]["inserted"] == 1
+    assert (told(house), house.violations()) == ([], 0)

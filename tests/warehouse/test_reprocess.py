@@ -277,19 +277,20 @@ def replaced(house: House, run) -> Work:
 def test_replace_writes_every_row_of_the_files_anew_and_counts_it(house: House, own):
     if not own:  # staging columns of its own forbid the second way
         house.registry = house.registry.with_versions({"Visits": replace(house.visits, staging_only=())})
-    run = house.deliver("20260105", row("1"), row("2"), row("3"))
-    house.deliver("20260112", row("3", fee="30"))
+    run = house.deliver("20260105", row("0"), row("1"), row("2"), row("3"), row("4"))
+    house.deliver("20260112", row("3", fee="30"), row("4"))
+    house.write("20260105", row("0"), row("1"), row("2"), row("3"))
     house.connection.execute("UPDATE stg.visits SET reviewed_by = 'r' WHERE visit_id = '1'")
     before, work = owners(house), replaced(house, run)
     preview = house.prepare(work)
     assert owners(house) == before
     counts = preview.diffs["visits"].counts
-    assert (counts.unchanged, counts.rewritten, counts.kept_newer, counts.written) == (2, 2, 1, 0)
+    assert (counts.unchanged, counts.rewritten, counts.kept_newer, counts.written) == (4, 3, 1, 0)
     job, outcome = house.reprocess(run, work=work, expected=preview.diffs)
     (new,) = outcome["files"].values()
     after = owners(house)
-    assert {after[visit][0] for visit in ("1", "2")} == {new} and after["1"][1] > before["1"][1]
-    assert after["3"] == before["3"], "a row that a newer file owns is not touched"
+    assert {after[visit][0] for visit in "012"} == {new} and after["1"][1] > before["1"][1]
+    assert [after[key] for key in "34"] == [before[key] for key in "34"], "what a newer file owns is not touched"
     assert house.connection.execute("SELECT reviewed_by FROM stg.visits WHERE visit_id = '1'").fetchone() == (
         "r" if own else None,
     )
