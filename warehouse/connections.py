@@ -21,7 +21,7 @@ def connect(url: str, *, purpose: str) -> Iterator[psycopg.Connection]:
             autocommit=True,
             connect_timeout=5,
             application_name=f"restage {purpose}"[:63],
-            options="-c timezone=UTC -c work_mem=64MB -c jit=off",
+            options="-c timezone=UTC -c work_mem=64MB -c jit=off -c random_page_cost=1.1",
         )
     except psycopg.OperationalError as error:
         raise UnreachableWarehouseError(
