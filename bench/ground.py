@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import sql
 
-from warehouse import adoption, connections, ingest, names, runs
+from warehouse import adoption, connections, ingest, names, runs, sources
 from warehouse.build import Workspace
 from warehouse.registry import SHIPPED, Extract, Registry, load
 from warehouse.runs import Arrival
@@ -50,8 +50,10 @@ class Ground:
         assert file is not None
         return file
 
-    def ingest(self, extract: Extract, address: Address, file: int) -> ingest.Intake:
-        """Read the file into raw as the attempt `file`."""
+    def ingest(
+        self, extract: Extract, address: Address, file: int, content: sources.Content | None = None
+    ) -> ingest.Intake:
+        """Read the file into raw as the attempt `file`; `content` as it was planned."""
         with self.connection.transaction():
             return ingest.copy(
                 self.connection,
@@ -59,7 +61,7 @@ class Ground:
                 extract,
                 into=names.raw(extract),
                 load_run_file_id=file,
-                content=address.content(),
+                content=content or address.content(),
             )
 
 

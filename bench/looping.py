@@ -14,7 +14,7 @@ from django.db import connection, models, transaction
 from warehouse.registry import Column, Extract
 
 BATCH = 1000
-FIELDS: dict[str, type[models.Field[Any, Any]]] = {
+FIELDS: dict[str, Any] = {
     "text": models.TextField,
     "boolean": models.BooleanField,
     "integer": models.IntegerField,

@@ -17,8 +17,8 @@ PEAK_MB = 200
 def measure(ground: Ground) -> Iterator[Figure]:
     extract, connection = ground.wide, ground.connection
     address = ground.deliver(extract, "ingest.csv")
-    file = ground.attempt(extract, address)
-    ground.ingest(extract, address, file)
+    file, planned = ground.attempt(extract, address), address.content()
+    ground.ingest(extract, address, file, planned)
     text = ground.folder / "ingest.txt"
     text.touch(mode=0o666)
     text.chmod(0o666)
@@ -29,7 +29,7 @@ def measure(ground: Ground) -> Iterator[Figure]:
 
     pair = alternate(
         connection,
-        lambda: ground.ingest(extract, address, file),
+        lambda: ground.ingest(extract, address, file, planned),
         lambda: connection.execute(sql.SQL("COPY {} FROM {}").format(names.raw(extract), sql.Literal(str(text)))),
         before_ours=empty,
         before_theirs=empty,

@@ -1,6 +1,7 @@
 """reladiff, a published tool that compares two tables, in an environment of its own made from reladiff.lock."""
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ def differing(tool: Path, url: str, before: str, after: str, *, key: tuple[str, 
     """How many rows of two tables differ, as reladiff finds; it prints its errors and exits 0 all the same."""
     options = [part for name in key for part in ("-k", name)] + [part for name in columns for part in ("-c", name)]
     command = [str(tool), "--json", url, before, after, *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    wide = {**os.environ, "COLUMNS": "1000000"}  # it breaks lines at the width of the terminal
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=wide)
     lines = [line for line in done.stdout.splitlines() if line.strip()]
     if done.stderr.strip() or not all(line.startswith(('["-", ', '["+", ')) for line in lines):
         raise RuntimeError(f"reladiff did not compare: {(done.stdout + done.stderr)[-500:]}")

@@ -29,9 +29,9 @@ class Seal:
     _order: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     _sum: int = 0
 
-    def add(self, fields: list[str]) -> None:
-        """A record that can be kept: no field of it holds NUL."""
-        self._take("\0".join(fields).encode())
+    def add(self, joined: str) -> None:
+        """A record that can be kept, as its fields with NUL between them."""
+        self._take(joined.encode())
 
     def refuse(self, reason: str) -> None:
         """A record that cannot be kept, which is part of what the file says too."""
@@ -57,5 +57,5 @@ def of_stream(stream: Readable, extract: Extract) -> Canonical:
         if isinstance(record, Malformed):
             seal.refuse(record.reason)
         else:
-            seal.add(record.fields)
+            seal.add(record.joined)
     return seal.canonical

@@ -12,7 +12,8 @@ from warehouse.errors import PassingError
 MOST_STATEMENT_MINUTES = 60
 MOST_IDLE_MINUTES = 10
 _SETTINGS = (
-    f"-c timezone=UTC -c work_mem=64MB -c jit=off -c statement_timeout={MOST_STATEMENT_MINUTES}min"
+    "-c timezone=UTC -c work_mem=64MB -c jit=off -c random_page_cost=1.1"
+    f" -c statement_timeout={MOST_STATEMENT_MINUTES}min"
     f" -c idle_in_transaction_session_timeout={MOST_IDLE_MINUTES}min"
 )
 # A server that has gone without a word is noticed within 30 s.

@@ -17,6 +17,7 @@ from warehouse.wire import Malformed, Record, UnreadableFileError
 
 BLOCK_CHARACTERS = 1 << 20
 SKIPPED_AT_ONCE = 50_000
+ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 KEPT_MALFORMED = 10_000  # records of one file that are kept one by one; all are counted
 
 Progress = Callable[[int, int], None]
@@ -128,12 +129,12 @@ def _blocks(records: Iterator[Record | Malformed], owner: int, intake: Intake, s
             seal.refuse(record.reason)
             continue
         intake.ingested += 1
-        seal.add(record.fields)
+        seal.add(record.joined)
         if intake.read <= skip:
             if intake.read % SKIPPED_AT_ONCE == 0:
                 yield ""  # so that who watches hears of it
             continue
-        line = f"{_escaped(record.fields)}\t{owner}\t{record.number}\n"
+        line = f"{_escaped(record.joined)}\t{owner}\t{record.number}\n"
         lines.append(line)
         size += len(line)
         if size >= BLOCK_CHARACTERS:
@@ -142,10 +143,13 @@ def _blocks(records: Iterator[Record | Malformed], owner: int, intake: Intake, s
     yield "".join(lines)
 
 
-def _escaped(fields: list[str]) -> str:
-    """The fields in COPY's text form. No field holds NUL (wire.py rejects it), so NUL can stand between them."""
-    joined = "\0".join(fields).replace("\\", "\\\\")
-    return joined.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r").replace("\0", "\t")
+def _escaped(joined: str) -> str:
+    """Fields with NUL between them, in COPY's text form. Most records hold nothing to escape: looking is 20 times as
+    quick as replacing nothing."""
+    for character, escaped in ESCAPES:
+        if character in joined:
+            joined = joined.replace(character, escaped)
+    return joined.replace("\0", "\t")
 
 
 def note_malformed(connection: psycopg.Connection, extract: Extract, load_run_file_id: int, intake: Intake) -> None:

@@ -15,6 +15,7 @@ from warehouse.registry import Extract, Format
 
 CHUNK_BYTES = 1 << 18
 LONGEST_RECORD = 10_000_000  # characters; a longer one means another format or encoding than declared
+NUL = "a NUL character"
 BAD_BYTES = "\udc80"  # stands where bytes could not be decoded: a lone surrogate, so no valid text holds it
 
 
@@ -24,11 +25,16 @@ class UnreadableFileError(TellableError):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`number` counts records from 1, `line` is the line of the file on which it begins."""
+    """`number` counts records from 1, `line` is the line of the file on which it begins; `joined` is its fields with
+    NUL between them, which no field holds: 200 fields are never taken apart where nobody looks at one of them."""
 
     number: int
     line: int
-    fields: list[str]
+    joined: str
+
+    @property
+    def fields(self) -> list[str]:
+        return self.joined.split("\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +57,14 @@ def records(stream: Readable, extract: Extract) -> Iterator[Record | Malformed]:
 
 
 def _checked(record: Record, width: int) -> Record | Malformed:
-    if len(record.fields) != width:
-        return Malformed(record.number, record.line, f"{len(record.fields)} fields instead of {width}")
-    joined = "".join(record.fields)
-    if "\0" in joined:
-        return Malformed(record.number, record.line, "a NUL character")
-    if not joined.isascii() and any("\ud800" <= character <= "\udfff" for character in joined):
-        return Malformed(record.number, record.line, "bytes outside the encoding")
+    found = record.joined.count("\0") + 1
+    if found != width:
+        return Malformed(record.number, record.line, f"{found} fields instead of {width}")
+    if not record.joined.isascii():
+        try:
+            record.joined.encode()
+        except UnicodeEncodeError:  # a lone surrogate: BAD_BYTES, or one that the encoding lets through
+            return Malformed(record.number, record.line, "bytes outside the encoding")
     return record
 
 
@@ -101,8 +108,11 @@ def _separated(text: Iterator[str], form: Format) -> Iterator[Record | Malformed
             number += 1
             body = part.lstrip("\r\n") if number > 1 else part  # a line break right after a separator is not data
             line += part.count("\n", 0, len(part) - len(body))
-            yield Record(number, line, body.split(form.field_separator))
-            line += body.count("\n")
+            if "\0" in body:
+                yield Malformed(number, line, NUL)
+            else:
+                yield Record(number, line, body.replace(form.field_separator, "\0"))
+            line += body.count("\n") if "\n" in body else 0  # looking is 20 times as quick as counting none
     if rest.strip("\r\n\x1a "):
         yield Malformed(number + 1, line, "the file ends inside this record")
 
@@ -151,7 +161,9 @@ def _csv(text: Iterator[str], extract: Extract) -> Iterator[Record | Malformed]:
                 raise UnreadableFileError(_header_complaint(fields, expected))
         elif fields:  # an empty line is no record
             number += 1
-            yield Record(number, line, fields)
+            joined = "\0".join(fields)
+            holds_nul = joined.count("\0") >= len(fields)
+            yield Malformed(number, line, NUL) if holds_nul else Record(number, line, joined)
 
 
 def _header_complaint(found: list[str], expected: list[str]) -> str:
