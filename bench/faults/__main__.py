@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.faults import cuts, outages, points, trips
+from bench.faults import cuts, outages, points, recovery, trips
 from bench.faults.fields import Fields
 from bench.figures import Figure, table, write
 from config import embedded
@@ -14,7 +14,7 @@ from tests.house import VISITS
 from warehouse.registry import SHIPPED, Registry, load
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-NAMES = ("points", "cuts", "outages", "trips")
+NAMES = ("recovery", "points", "cuts", "outages", "trips")
 
 
 def main() -> int:
@@ -30,7 +30,7 @@ def main() -> int:
         (extracts / "visits.toml").write_text(VISITS)
         registry = load([SHIPPED, extracts])
         for one in wanted:
-            for figure in _measure(one, registry, home, Path(name) / one):
+            for figure in _measure(one, registry, home, Path(name)):
                 print(f"{figure.name}: {figure.value:g} (goal {figure.goal})", file=sys.stderr, flush=True)
                 found.append(figure)
     print(table(found))
@@ -40,12 +40,15 @@ def main() -> int:
 
 def _measure(name: str, registry: Registry, home: Path, folder: Path) -> Iterator[Figure]:
     if name == "outages":
-        yield from outages.measure(registry, home / "killed", folder)
+        yield from outages.measure(registry, home / "killed", folder / name)
         return
-    fields = Fields(os.environ.get("BENCH_SERVER") or embedded.use(home).url("postgres"), registry, folder)
+    fields = Fields(os.environ.get("BENCH_SERVER") or embedded.use(home).url("postgres"), registry, folder / name)
     fields.adopt()
     try:
-        yield from {"points": points, "cuts": cuts, "trips": trips}[name].measure(fields)
+        if name == "recovery":
+            yield from recovery.measure(fields, folder / "extracts")
+        else:
+            yield from {"points": points, "cuts": cuts, "trips": trips}[name].measure(fields)
     finally:
         fields.forget()
 
