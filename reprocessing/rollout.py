@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
@@ -19,7 +20,7 @@ from jobs import doorbell, submission
 from jobs.ending import end
 from jobs.kinds import Preview, Run
 from jobs.models import Job, Plan
-from jobs.submission import NotPermittedError
+from jobs.submission import AlreadyActiveError, NotPermittedError
 from reprocessing import rollback_requests, wave_checks, wave_evidence, waves
 from reprocessing.models import Rollout, Wave
 from reprocessing.planning import KIND as REPROCESS
@@ -240,13 +241,23 @@ def _abort(run: Run, rollout: Rollout) -> None:
             way = rollback_requests.find(run.connection, run.job, with_later=True)
         except TellableError as error:
             told += f" Their rollback could not be asked for: {error}"
+    try:
+        _end(run, actor, told, found, way, rollout.abort_reason)
+    except AlreadyActiveError as error:
+        _end(run, actor, f"{told} Their rollback could not be asked for: {error}", found, None, "")
+
+
+def _end(
+    run: Run, actor: User, told: str, found: dict[str, Any] | None, way: rollback_requests.Way | None, reason: str
+) -> None:
+    """End the rollout and ask for the rollback of what it published, in one transaction. Raises AlreadyActiveError."""
     with transaction.atomic():
         where = {"epoch": run.epoch}
         end(
             run.job, Job.State.CANCELLED, among=[Job.State.RUNNING], actor=actor, where=where, error=told, outcome=found
         )
         if way is not None:
-            rollback_requests.submit(run.job, way, reason=rollout.abort_reason, actor=actor)
+            rollback_requests.submit(run.job, way, reason=reason, actor=actor)
         failpoint("rollout aborting")
 
 

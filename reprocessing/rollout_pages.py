@@ -17,7 +17,7 @@ from reprocessing import planning, rollout_acts
 from reprocessing.models import Rollout, Wave
 from reprocessing.rollout_acts import NeedsReasonError
 
-BAR = 1000  # units wide
+BAR, THINNEST = 1000, 4  # units wide: the bar, and a wave of next to nothing
 
 
 @dataclass
@@ -99,7 +99,7 @@ def _waves(job: Job, rollout: Rollout | None) -> list[Shown]:
     planned = (job.plan.preview or {}).get("waves", [])
     whole, x, shown = sum(wave["records"] for wave in planned) or 1, 0.0, []
     for wave in planned:
-        width = max(4.0, BAR * wave["records"] / whole)
+        width = THINNEST + (BAR - THINNEST * len(planned)) * wave["records"] / whole
         found = known.get(wave["number"])
         state = found.state if found else Wave.State.WAITING
         shown.append(

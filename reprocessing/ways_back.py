@@ -36,7 +36,8 @@ def of(connection: psycopg.Connection, job: Job) -> WayBack | None:
         return WayBack("neutral", "Taken back", images=_kept(images), redo=job.plan.load_runs)
     if job.state in Job.PUBLISHED:
         return _of_published(connection, job)
-    return _planned(job) if job.plan.preview and job.kind in planning.KINDS else None
+    to_come = job.active or job.state == Job.State.PREVIEWED
+    return _planned(job) if to_come and job.plan.preview and job.kind in planning.KINDS else None
 
 
 def _of_published(connection: psycopg.Connection, job: Job) -> WayBack:

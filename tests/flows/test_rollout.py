@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -337,6 +338,20 @@ def test_abort_and_roll_back_takes_all_published_waves_back_in_one_plan(console,
     assert (job.state, states(job)) == ("rolled back", ["rolled back", "rolled back", "waiting"])
     assert console.connection.execute("SELECT * FROM stg.visits ORDER BY visit_id").fetchall() == before
     assert console.violations() == 0
+
+
+def test_a_rollback_that_cannot_be_asked_for_does_not_keep_an_abort_from_ending(console, run, ask, people, settings):
+    job = driven(ask(run, Rules((25, 100), pause_minutes=UNTIL_PROMOTED)))
+    first = job.children.get()
+    (made,) = first.outcome["load_runs"].values()
+    again_asked = ask(UUID(made), waves=None)
+    rollout_acts.abort(job, people["operator"], reason="wrong", roll_back=True)
+    job = driven(job)
+    assert job.state == "cancelled"
+    assert (
+        f"Their rollback could not be asked for: Load run {made} has an active job already: {again_asked.pk}"
+        in job.error
+    )
 
 
 def test_one_wave_of_a_finished_rollout_is_rolled_back(console, run, ask, people, settings):
