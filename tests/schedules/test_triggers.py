@@ -12,8 +12,10 @@ from django.db import connection, transaction
 from access import rights
 from audit.models import Event
 from jobs.models import Job
-from reprocessing import askers, triggers
+from jobs.submission import AlreadyActiveError
+from reprocessing import askers, requests, triggers
 from reprocessing.models import Blackout, Sighting, Trigger
+from reprocessing.planning import Options
 from reprocessing.triggers import Batch
 from tests.house import House, row
 from tests.schedules.conftest import HOUR, MINUTE, START, cancel, finish, look, spoil
@@ -177,6 +179,21 @@ def test_a_run_with_an_active_job_is_left_to_it(console: House, rule, people, se
     look(console)
     assert sorted(what_came()) == ["already active", "fired"]
     assert str(Job.objects.get().pk) in Sighting.objects.get(came="already active").why
+
+
+def test_only_runs_that_are_taken_are_left_to_another_job(console: House, rule, people, settings):
+    """Two watchers that see overlapping sets of runs: what the quicker one did not take is not forgotten."""
+    trigger = rule()
+    runs = [spoil(console), spoil(console, "20260106")]
+    triggers.take_in(console.connection, START)
+    batch = Batch(trigger, "Visits", tuple(Sighting.objects.select_related("trigger__owner").order_by("pk")))
+    job = requests.ask_reprocess(
+        settings.WAREHOUSE_URL, runs[:1], Options(), reason="r", actor=people["operator"], dry_run=True
+    )
+    triggers._left_to_others(batch, AlreadyActiveError(runs[0], job), START)
+    assert what_came() == ["already active", "waiting"]
+    look(console)
+    assert what_came() == ["already active", "fired"]
 
 
 def test_in_a_blackout_it_asks_for_nothing(console: House, rule):
