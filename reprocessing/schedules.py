@@ -199,8 +199,9 @@ def _ask(slot: Slot, now: datetime) -> None:
             _came(slot, Came.FAILED, str(error))
     except InBlackoutError as error:
         _came(slot, Came.SKIPPED, str(error))
-    except AlreadyActiveError as error:
-        _came(slot, Came.SKIPPED, str(error))
+    except AlreadyActiveError as error:  # a job that became active while this one was planned
+        if slot.by_id:
+            _came(slot, Came.SKIPPED, str(error))  # else the next turn finds what that job is not about
     except CannotPlanError as error:
         _came(slot, Came.NOTHING, str(error))
     except (TellableError, PermissionDenied) as error:

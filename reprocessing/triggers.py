@@ -18,6 +18,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
 
 from audit.transitions import StateChangedError, record
+from jobs import submission
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
 from reprocessing import askers, blackouts, bookmarks, origin, requests, rule_kinds
@@ -245,13 +246,20 @@ def _ask(url: str, batch: Batch, now: datetime) -> None:
     except InBlackoutError as error:
         _came(batch.sightings, Came.BLACKOUT, str(error), now)
     except AlreadyActiveError as error:
-        _came(batch.sightings, Came.ACTIVE, str(error), now)
+        _left_to_others(batch, error, now)
     except CannotPlanError as error:
         _came(batch.sightings, Came.NOTHING, str(error), now)
     except KeyError:
         _came(batch.sightings, Came.FAILED, f"Nothing knows the rule {trigger.kind} any more.", now)
     except (TellableError, PermissionDenied) as error:
         _came(batch.sightings, Came.FAILED, str(error), now)
+
+
+def _left_to_others(batch: Batch, error: AlreadyActiveError, now: datetime) -> None:
+    """A job became active while this one was planned: its runs are left to it, the others are decided about anew."""
+    held = submission.holders(batch.runs)
+    taken = [s for s in batch.sightings if s.load_run_id is None or s.load_run_id in held]
+    _came(taken, Came.ACTIVE, str(error), now)
 
 
 def _origin(batch: Batch, now: datetime) -> Origin:

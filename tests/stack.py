@@ -77,7 +77,7 @@ class Stack:
         return url
 
     def _answers(self, url: str) -> bool:
-        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
             return bool(urllib.request.urlopen(f"{url}/healthz", timeout=5).status == 200)  # noqa: S310  our own server
         return False
 

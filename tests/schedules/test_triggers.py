@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, time, timedelta
 from threading import Barrier, Thread
-from typing import Any
 
 import psycopg
 import pytest
@@ -13,17 +12,17 @@ from django.db import connection, transaction
 from access import rights
 from audit.models import Event
 from jobs.models import Job
-from reprocessing import askers, bookmarks, rule_kinds, triggers
-from reprocessing.asking_forms import TriggerForm
-from reprocessing.models import Blackout, Bookmark, Sighting, Trigger
+from jobs.submission import AlreadyActiveError
+from reprocessing import askers, requests, triggers
+from reprocessing.models import Blackout, Sighting, Trigger
 from reprocessing.planning import Options
-from reprocessing.rule_kinds import Kind, Seen
 from reprocessing.triggers import Batch
 from tests.house import House, row
 from tests.schedules.conftest import HOUR, MINUTE, START, cancel, finish, look, spoil
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 SECOND = timedelta(seconds=1)
+HALF = [row("1"), row("2", seen="never")]
 
 
 def what_came() -> list[str]:
@@ -90,86 +89,6 @@ def test_of_other_extracts_it_sees_nothing(console: House, rule):
     spoil(console)
     look(console)
     assert what_came() == []
-
-
-HALF = [row("1"), row("2", seen="never")]
-
-
-@pytest.mark.parametrize(("limit", "seen"), [(0.49, 1), (0.5, 0)])
-def test_the_reject_rate_is_strict_and_counts_as_discovery_does(console: House, rule, limit, seen):
-    rule(kind="reject rate", threshold=limit)
-    console.deliver("20260105", *HALF)
-    look(console)
-    assert Sighting.objects.count() == seen
-    assert not seen or Sighting.objects.get().told == "50 % of 2 records of Visits were refused"
-
-
-def test_of_no_record_read_any_refused_is_all(console: House, rule):
-    rule(kind="reject rate", threshold=0.99)
-    run = console.deliver("20260105", row("1"))
-    console.connection.execute("UPDATE etl.load_run_files SET rows_read = 0, rows_rejected = 1")
-    console.connection.execute("UPDATE etl.load_runs SET status = 'running'")
-    console.connection.execute("UPDATE etl.load_runs SET status = 'completed'")
-    look(console)
-    assert [s.load_run_id for s in Sighting.objects.all()] == [run]
-
-
-def test_a_stuck_run_is_seen_once(console: House, rule):
-    rule(kind="run stuck")
-    run = spoil(console)
-    for table, state in (("load_runs", "running"), ("load_run_files", "processing")):
-        console.connection.execute(
-            f"UPDATE etl.{table} SET status = '{state}', updated_at = now() - interval '3 h',"
-            " created_at = now() - interval '4 h'"
-        )
-    for _ in range(3):
-        triggers.take_in_slowly(console.connection, START)
-        look(console)
-    assert what_came() == ["fired"]
-    assert Job.objects.get().plan.load_runs == [run]
-
-
-def test_a_changed_declaration_makes_staging_anew_from_raw(console: House, rule):
-    rule(kind="declaration changed")
-    console.deliver("20260105", row("1"))
-    triggers.take_in_slowly(console.connection, START)
-    look(console)
-    assert what_came() == [], "what is seen for the first time has not changed"
-    Bookmark.objects.filter(name="fingerprint of Visits").update(value="another")
-    for _ in range(2):
-        triggers.take_in_slowly(console.connection, START)
-        look(console)
-    assert what_came() == ["fired"]
-    job = Job.objects.get()
-    assert (job.plan.options["source"], job.plan.options["extracts"]) == ("raw", ["Visits"])
-    assert finish(job).state == "succeeded"
-
-
-def test_another_room_says_what_a_declaration_is(console: House, rule, monkeypatch):
-    monkeypatch.setattr(bookmarks, "_fingerprints", list(bookmarks._fingerprints))
-    rule(kind="declaration changed")
-    console.deliver("20260105", row("1"))
-    for version in "ab":
-        told = {"Visits": f"code {version}"}
-        bookmarks.fingerprint_by(lambda _registry, told=told: told)  # type: ignore[misc]
-        triggers.take_in_slowly(console.connection, START)
-    assert [s.mark for s in Sighting.objects.all()] == ["code b"]
-
-
-def test_another_room_registers_its_rule_and_reports(console: House, rule, monkeypatch):
-    """The way that a verdict on quality takes."""
-    monkeypatch.setattr(rule_kinds, "_known", dict(rule_kinds._known))
-    rule_kinds.register(
-        Kind("verdict", "Bad verdict", "…", lambda c, extract, runs: (runs, Options(extracts=(extract,))))
-    )
-    rule(kind="verdict")
-    run = console.deliver("20260105", row("1"))
-    look(console)
-    seen = Seen("Visits", run, "verdict 7", "the verdict on Visits is bad")
-    assert triggers.report("verdict", [seen], START) == 1
-    look(console)
-    triggers.report("verdict", [seen], START)
-    assert what_came() == ["fired"] and Job.objects.get().plan.load_runs == [run]
 
 
 def test_it_waits_for_quiet_and_asks_once_for_all(console: House, rule):
@@ -262,6 +181,21 @@ def test_a_run_with_an_active_job_is_left_to_it(console: House, rule, people, se
     assert str(Job.objects.get().pk) in Sighting.objects.get(came="already active").why
 
 
+def test_only_runs_that_are_taken_are_left_to_another_job(console: House, rule, people, settings):
+    """Two watchers that see overlapping sets of runs: what the quicker one did not take is not forgotten."""
+    trigger = rule()
+    runs = [spoil(console), spoil(console, "20260106")]
+    triggers.take_in(console.connection, START)
+    batch = Batch(trigger, "Visits", tuple(Sighting.objects.select_related("trigger__owner").order_by("pk")))
+    job = requests.ask_reprocess(
+        settings.WAREHOUSE_URL, runs[:1], Options(), reason="r", actor=people["operator"], dry_run=True
+    )
+    triggers._left_to_others(batch, AlreadyActiveError(runs[0], job), START)
+    assert what_came() == ["already active", "waiting"]
+    look(console)
+    assert what_came() == ["already active", "fired"]
+
+
 def test_in_a_blackout_it_asks_for_nothing(console: House, rule):
     Blackout.objects.create(weekdays=list(range(7)), begins=time(0), ends=time(0), zone="UTC", reason="nightly loads")
     rule()
@@ -285,19 +219,6 @@ def test_with_nothing_to_read_it_says_so(console: House, rule):
     (console.folder / "a_visits_20260105.csv").unlink()
     look(console)
     assert what_came() == ["nothing to do"] and str(run) in why()
-
-
-def test_a_rule_that_cannot_judge_stops_itself_and_no_other(console: House, rule, monkeypatch):
-    def broken(look: Any, limit: float | None) -> list[Seen]:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(rule_kinds, "_known", dict(rule_kinds._known))
-    rule_kinds.register(Kind("broken", "Broken", "…", lambda c, e, runs: (runs, Options()), broken))
-    rule("A", kind="broken"), rule("B", kind="gone"), rule("Z")
-    spoil(console)
-    look(console)
-    assert what_came() == ["fired"]
-    assert [t.state for t in Trigger.objects.order_by("name")] == ["stopped", "stopped", "active"]
 
 
 def test_a_warehouse_that_is_away_is_waited_for(console: House, rule, settings, warehouse_url: str):
@@ -373,25 +294,6 @@ def test_writing_one_needs_the_right(console: House, rule, people):
     for act in (lambda who: askers.save(trigger, who), lambda who: askers.pause(trigger, who, reason="r")):
         with pytest.raises(PermissionDenied):
             act(people["operator"])
-
-
-@pytest.mark.parametrize(
-    ("fields", "wrong"),
-    [
-        ({"kind": "reject rate"}, "threshold"),
-        ({"kind": "reject rate", "threshold": "101"}, "threshold"),
-        ({"budget": "0"}, "budget"),
-        ({"quiet": "90000"}, "quiet"),
-        ({"kind": "nonsense"}, "kind"),
-        ({"extract": "Nonsense"}, "extract"),
-        ({"name": ""}, "name"),
-    ],
-)
-def test_a_form_that_cannot_be_meant_is_refused(console: House, people, fields, wrong):
-    given = {"name": "N", "kind": "run failed", "quiet": "0", "cooldown": "0", "budget": "1",
-             "owner": people["operator"].pk}  # fmt: skip
-    form = TriggerForm({**given, **fields}, instance=Trigger(), extracts=["Visits"])
-    assert not form.is_valid() and wrong in form.errors
 
 
 def test_what_came_to_no_job_is_forgotten_after_a_season(console: House, rule):
