@@ -18,12 +18,12 @@ check: .venv/ready
 	$(RUN) manage.py check --fail-level WARNING
 
 unit: .venv/ready
-	$(RUN) -m pytest -q -m "not browser"
+	$(RUN) -m pytest -q -n 2 --dist worksteal -m "not browser"
 
 # The data plane on the oldest PostgreSQL that is supported, where Debian's server of that version is installed.
 oldest: .venv/ready
 	@if [ -x $(POSTGRES_15)/postgres ]; then \
-	  RESTAGE_HOME="$(CURDIR)/.restage/test15" RESTAGE_POSTGRES_BIN=$(POSTGRES_15) $(RUN) -m pytest -q tests/warehouse; \
+	  RESTAGE_HOME="$(CURDIR)/.restage/test15" RESTAGE_POSTGRES_BIN=$(POSTGRES_15) $(RUN) -m pytest -q -n 2 --dist worksteal tests/warehouse; \
 	else echo "No PostgreSQL 15 in $(POSTGRES_15): the data plane was not tried on it."; fi
 
 # A pytest of its own: a running browser driver and Django's guard against event loops do not go together.

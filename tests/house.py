@@ -60,11 +60,12 @@ class House:
         """No deliveries, and nothing of any former one."""
         for path in self.folder.iterdir():
             path.unlink()
-        self.connection.execute(
-            "TRUNCATE raw.visits, stg.visits, etl.load_runs, etl.load_run_files, etl.staging_runs, etl.core_merge_runs,"
-            " restage.run_parents, restage.before_images, restage.rejections, restage.failed_tries, restage.effects,"
-            " restage.job_steps, restage.job_fences, restage.aside_notes"
-        )
+        tables = self.connection.execute(
+            "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('etl', 'restage')"
+            " AND tablename <> 'applied' OR schemaname IN ('raw', 'stg') AND tablename = ANY(%s)",
+            [["visits", "calls"]],
+        ).fetchall()
+        self.connection.execute(f"TRUNCATE {', '.join(name for (name,) in tables)}".encode())
 
     def write(self, day: str, *rows: Row, org: str = "a") -> Path:
         path = self.folder / f"{org}_visits_{day}.csv"

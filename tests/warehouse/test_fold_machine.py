@@ -2,6 +2,8 @@
 the SQL: raw rows as delivered, who is live, and the order of precedence.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date, timedelta
 from uuid import UUID, uuid4
 
@@ -18,13 +20,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.conftest import database
 from tests.house import House, Row, row
 from warehouse import attempts, rollback, undoing
 from warehouse.journal import Writer
 from warehouse.reprocess import FileFailedError, Work
 from warehouse.rollback import Expected
 from warehouse.undoing import CannotRollBackError, Undo
+
+PARTS, SEQUENCES = 4, 50  # so many tests of so many sequences, that can run beside each other
+STEPS = 8
 
 VISITS = st.sampled_from(["1", "2", "3", "4", "5", " 2 ", ""])
 FEES = st.sampled_from(["1", "2", "3.5", "", "x"])
@@ -47,22 +51,31 @@ def fold(files: list[tuple[str, int, list[Row]]]) -> dict[str, str | None]:
     return {visit: f"{float(fee):.2f}" if fee else None for visit, (_rank, fee) in best.items()}
 
 
-def machine(template: str, registry, folder) -> type[RuleBasedStateMachine]:
+def machine(url: str, registry, folder) -> type[RuleBasedStateMachine]:
+    """`url`: an adopted warehouse that is this machine's alone; every sequence begins by emptying it."""
+
+    @contextmanager
+    def house():
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield House(connection, registry, folder)
+
     class Warehouse(RuleBasedStateMachine):
         @initialize()
         def open(self):
-            self.database = database(template)
-            self.connection = psycopg.connect(self.database.__enter__(), autocommit=True)
-            self.house = House(self.connection, registry, folder / self.connection.info.dbname)
+            self.connection = psycopg.connect(url, autocommit=True)
+            self.house = House(self.connection, registry, folder)
+            self.house.empty()
             self.live: dict[int, State] = {}
             self.jobs: list[tuple[UUID, dict[int, State]]] = []  # oldest first; of each file its state before
 
         @rule(rows=ROWS, day=st.integers(0, 5))
         def deliver(self, rows, day):
-            order = len(self.live) + 1
-            text = (date(2026, 1, 1) + timedelta(days=day)).strftime("%Y%m%d")
+            order, text = self.next_file(day)
             run = self.house.deliver(text, *rows, org=f"o{order}")
             self.live[order] = (text, rows, run)
+
+        def next_file(self, day):
+            return len(self.live) + 1, (date(2026, 1, 1) + timedelta(days=day)).strftime("%Y%m%d")
 
         def publish(self, orders, *, rewrite=False):
             """Reprocess these files as one job, exactly as its preview says."""
@@ -104,6 +117,38 @@ def machine(template: str, registry, folder) -> type[RuleBasedStateMachine]:
             for wave in (orders[:first], orders[first:]):
                 self.publish(wave)
                 self.staging_is_the_fold()
+
+        @precondition(lambda self: len(self.live) > 1)
+        @rule(data=st.data(), rows=ROWS, day=st.integers(0, 5))
+        def two_at_once(self, data, rows, day):
+            """Two workers, or a worker and a loader, at files of the same keys: each comes through, in some order."""
+            first, second = data.draw(st.permutations(sorted(self.live)))[:2]
+            alone = [
+                at for at in range(len(self.jobs)) if first not in self.jobs[at][1] and len(self.on_top_of(at)) == 1
+            ]
+            other = data.draw(st.sampled_from(["reprocess", "deliver", *(["roll back"] if alone else [])]))
+            self.rewrite(data, [first, second] if other == "reprocess" else [first])
+            order, text = self.next_file(day)
+            if other == "deliver":
+                self.house.write(text, *rows, org=f"o{order}")
+            acts = {
+                "reprocess": lambda found: found.reprocess(self.live[second][2]),
+                "deliver": lambda found: found.load().runs,
+                "roll back": lambda found: found.roll_back(self.jobs[alone[-1]][0]),
+            }
+            with house() as here, house() as there, ThreadPoolExecutor(2) as pool:
+                one = pool.submit(here.reprocess, self.live[first][2])
+                two = pool.submit(acts[other], there)
+            if other == "roll back":
+                self.live |= self.jobs.pop(alone[-1])[1]
+            for at, done in ((first, one.result()), (second, two.result())):
+                if at == first or other == "reprocess":
+                    day_of, _old, run = self.live[at]
+                    self.jobs.append((done[0], {at: self.live[at]}))
+                    self.live[at] = (day_of, self.written[at], UUID(done[1]["load_runs"][str(run)]))
+            if other == "deliver":
+                (loaded,) = two.result()
+                self.live[order] = (text, rows, loaded.load_run_id)
 
         @precondition(lambda self: self.live)
         @rule(data=st.data())
@@ -201,15 +246,24 @@ def machine(template: str, registry, folder) -> type[RuleBasedStateMachine]:
         def teardown(self):
             if hasattr(self, "connection"):
                 self.connection.close()
-                self.database.__exit__(None, None, None)
 
     return Warehouse
 
 
-def test_staging_is_the_fold_of_raw(template, extracts, tmp_path):
+def hold(url: str, registry, folder, sequences: int) -> None:
+    """Raises AssertionError with the shortest sequence that does not hold."""
     run_state_machine_as_test(
-        machine(template, extracts, tmp_path),
+        machine(url, registry, folder),
         settings=settings(
-            max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=sequences,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_staging_is_the_fold_of_raw(warehouse_url, extracts, tmp_path, part):
+    hold(warehouse_url, extracts, tmp_path / "deliveries", SEQUENCES)
