@@ -38,6 +38,12 @@ def same_key(extract: Extract, left: str, right: str) -> sql.Composed:
     return sql.SQL(" AND ").join(pairs)
 
 
+def cleaned_key(extract: Extract, *, of: str) -> sql.Composed:
+    """The natural key of raw rows as staging holds it: trimmed, empty is null."""
+    parts = (sql.SQL("restage.clean({})").format(sql.Identifier(of, name)) for name in extract.natural_key)
+    return sql.SQL(", ").join(parts)
+
+
 def integers(numbers: Iterable[int]) -> sql.Composed:
     """An integer[] literal, also when there is none."""
     return sql.SQL("{}::integer[]").format(sql.Literal("{" + ",".join(str(int(number)) for number in numbers) + "}"))
