@@ -98,12 +98,13 @@ def _left(change: Change) -> list[int]:
 
 def _keys_of(extract: Extract, attempts: list[int]) -> sql.Composed:
     """SELECT of the natural keys of the raw records of these attempts, as staging holds them."""
-    return sql.SQL("SELECT {} FROM {} r WHERE r.load_run_file_id = ANY({})").format(
-        sql.SQL(", ").join(
-            sql.SQL("restage.clean(r.{0}) AS {0}").format(sql.Identifier(name)) for name in extract.natural_key
-        ),
-        names.raw(extract),
-        names.integers(attempts),
+    return sql.SQL(
+        "SELECT * FROM (SELECT {cleaned} FROM {raw} r WHERE r.load_run_file_id = ANY({attempts})) r ({key})"
+    ).format(
+        cleaned=names.cleaned_key(extract, of="r"),
+        raw=names.raw(extract),
+        attempts=names.integers(attempts),
+        key=names.key(extract),
     )
 
 

@@ -91,9 +91,9 @@ def _extracted_at(modern: bool) -> str:
 
 
 def _same(like: str, type_name: str) -> str:
-    """Whether text of this look is what a value of the type is written as (in DateStyle ISO)."""
+    """Whether text of this look is what a value of the type is written as (in DateStyle ISO), and no year before 1."""
     return (
-        f"CASE WHEN v LIKE '{like}' THEN CASE WHEN pg_input_is_valid(v, '{type_name}')"
+        f"CASE WHEN v LIKE '{like}' AND v NOT LIKE '%BC' THEN CASE WHEN pg_input_is_valid(v, '{type_name}')"
         f" THEN v::{type_name}::text = v END END"
     )
 

@@ -34,3 +34,98 @@ def test_the_casts_run_in_parallel_plans(house: House):
         " count(restage.to_timestamptz(v, 'UTC')), count(restage.extracted_at(v)) FROM restage_build.values"
     ).fetchone()
     assert found == (50000, 50000, 0, 0, 50000)
+
+
+DATES = {
+    "2026-01-05": "2026-01-05",
+    "2024-02-29": "2024-02-29",
+    "2023-02-29": None,
+    "2026-13-01": None,
+    "2026-04-31": None,
+    "0000-01-01": None,
+    "0001-01-01": "0001-01-01",
+    "9999-12-31": "9999-12-31",
+    "2026-01-05 23:30": "2026-01-05",
+    "2026-01-05T23:30:00.5": "2026-01-05",
+    "2026-1-5": None,
+    "+026-01-05": None,
+    "20-6-01-05": None,
+    "2026-ab-05": None,
+    "jan1-20-20": None,
+    "J245-12-12": None,
+    "2026 01 05": None,
+    "today": None,
+    "infinity": None,
+    "": None,
+}
+TIMES = {
+    "2026-01-05 08:15:27": "2026-01-05 08:15:27",
+    "2026-01-05 08:15:27.083": "2026-01-05 08:15:27.083",
+    "2026-01-05 08:15:27.080": "2026-01-05 08:15:27.08",
+    "2026-01-05T08:15:27": "2026-01-05 08:15:27",
+    "2026-01-05 08:15": "2026-01-05 08:15:00",
+    "2026-01-05": "2026-01-05 00:00:00",
+    "2026-01-05 25:15:27": None,
+    "2026-01-05 08:75:27": None,
+    "2026-02-30 08:15:27": None,
+    "2026-01-05 08:15:27 BC": None,
+    "2026-01-05 08:15:27pm": None,
+    "2026-01-05 08:15:27.": None,
+    "2026-01-05 allballs": None,
+    "now": None,
+}
+NUMBERS = {
+    "0": "0",
+    "-7": "-7",
+    "+7": "7",
+    "007": "7",
+    "2147483647": "2147483647",
+    "2147483648": None,
+    "-2147483648": "-2147483648",
+    "12a": None,
+    "0x1F": None,
+    "1_000": None,
+    "1.0": None,
+    "-": None,
+    "": None,
+    " 7": None,
+}
+AMOUNTS = {
+    "12.50": "12.50",
+    "12": "12.00",
+    ".5": "0.50",
+    "5.": "5.00",
+    ".": None,
+    "-0.005": "-0.01",
+    "+1.2": "1.20",
+    "99999999.99": "99999999.99",
+    "100000000": None,
+    "1.2.3": None,
+    "1e3": None,
+    "NaN": None,
+    "Infinity": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("cast", "values"),
+    [
+        ("restage.to_date(v)", DATES),
+        ("restage.to_timestamp(v)", TIMES),
+        ("restage.to_timestamptz(v, 'UTC') AT TIME ZONE 'UTC'", TIMES),
+        ("restage.to_integer(v)", NUMBERS),
+        ("restage.to_numeric(v, '(10,2)')::numeric(10,2)", AMOUNTS),
+    ],
+)
+@pytest.mark.parametrize("style", ["ISO", "German", "SQL, MDY"])
+def test_the_casts_take_what_has_the_shape_and_is_a_value(house: House, cast, values, style):
+    """Whatever a session's DateStyle: of the quick way, which compares texts, only the speed depends on it."""
+    connection = house.connection
+    connection.execute("CREATE TABLE restage_build.texts (v text)")
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO restage_build.texts VALUES (%s)", [[text] for text in values])
+    connection.execute(f"SET DateStyle = '{style}'")
+    connection.execute(f"CREATE TABLE restage_build.made AS SELECT v, {cast} AS made FROM restage_build.texts")
+    connection.execute("SET DateStyle = 'ISO'")
+    assert dict(connection.execute("SELECT v, made::text FROM restage_build.made").fetchall()) == values
