@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.faults import cuts, outages, points, recovery, trips
+from bench.faults import cuts, laws, outages, points, recovery, trips
 from bench.faults.fields import Fields
 from bench.figures import Figure, table, write
 from config import embedded
@@ -14,7 +14,7 @@ from tests.house import VISITS
 from warehouse.registry import SHIPPED, Registry, load
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-NAMES = ("recovery", "points", "cuts", "outages", "trips")
+NAMES = ("recovery", "points", "cuts", "outages", "trips", "laws")
 
 
 def main() -> int:
@@ -48,7 +48,7 @@ def _measure(name: str, registry: Registry, home: Path, folder: Path) -> Iterato
         if name == "recovery":
             yield from recovery.measure(fields, folder / "extracts")
         else:
-            yield from {"points": points, "cuts": cuts, "trips": trips}[name].measure(fields)
+            yield from {"points": points, "cuts": cuts, "trips": trips, "laws": laws}[name].measure(fields)
     finally:
         fields.forget()
 

@@ -66,6 +66,8 @@ def away(wait: timedelta) -> str:
 def megabytes(size: int | None) -> str:
     if size is None:
         return "unknown"
+    if size >= 1e10:
+        return f"{size / 1e9:,.1f} GB"
     return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
 
 
