@@ -3,10 +3,19 @@
 import os
 from pathlib import Path
 
+import psycopg
+
 from config import databases
 
 os.environ.setdefault("RESTAGE_HOME", str(Path(__file__).resolve().parent.parent / ".restage" / "test"))
 databases.provide()
+
+# The tests' server is thrown away with its data: it need not outlive a crash of the machine.
+if databases.EMBEDDED_CONSOLE in os.environ:
+    with psycopg.connect(os.environ[databases.CONSOLE_URL], autocommit=True) as server:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            server.execute(f"ALTER SYSTEM SET {setting} = off".encode())
+        server.execute("SELECT pg_reload_conf()")
 
 from config.settings import *  # noqa: E402, F403  the databases must stand first
 
