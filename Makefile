@@ -1,6 +1,7 @@
 # Needs python3 >= 3.11 and make; each target sets up what it needs, again only when the lock changed.
 .PHONY: demo test check unit oldest browser bench faults lock clean
 PYTHON ?= python3
+FOLD = tests/warehouse/test_fold_machine.py::test_staging_is_the_fold_of_raw
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 RUN = .venv/bin/python
 
@@ -20,10 +21,12 @@ check: .venv/ready
 unit: .venv/ready
 	$(RUN) -m pytest -q -n 2 --dist worksteal -m "not browser"
 
-# The data plane on the oldest PostgreSQL that is supported, where Debian's server of that version is installed.
+# The data plane on the oldest PostgreSQL that is supported, where Debian's server of that version is installed. Of the
+# sequences that `unit` tries there is a quarter here.
 oldest: .venv/ready
 	@if [ -x $(POSTGRES_15)/postgres ]; then \
-	  RESTAGE_HOME="$(CURDIR)/.restage/test15" RESTAGE_POSTGRES_BIN=$(POSTGRES_15) $(RUN) -m pytest -q -n 2 --dist worksteal tests/warehouse; \
+	  RESTAGE_HOME="$(CURDIR)/.restage/test15" RESTAGE_POSTGRES_BIN=$(POSTGRES_15) $(RUN) -m pytest -q -n 2 --dist worksteal tests/warehouse \
+	    --deselect "$(FOLD)[1]" --deselect "$(FOLD)[2]" --deselect "$(FOLD)[3]"; \
 	else echo "No PostgreSQL 15 in $(POSTGRES_15): the data plane was not tried on it."; fi
 
 # A pytest of its own: a running browser driver and Django's guard against event loops do not go together.
