@@ -55,5 +55,8 @@ def test_trap_37_writers_of_the_same_keys_leave_the_fold(house: House, warehouse
             assert not isinstance(future.exception(), TellableError | psycopg.Error), future.exception()
             future.result()
     assert house.violations() == 0
-    held = house.connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
+    held = house.connection.execute(
+        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+        " WHERE l.locktype = 'advisory' AND d.datname = current_database()"
+    ).fetchone()
     assert held == (0,)
