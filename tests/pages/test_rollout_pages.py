@@ -109,9 +109,10 @@ def test_the_page_shows_the_waves_before_and_after_they_are_begun(as_, run, peop
     client = as_("operator")
     shown = page(client, job)
     assert "In 2 waves by file" in shown and shown.count("Waiting</span>") == 2
-    assert "Cancel this job" in shown
+    assert "Cancel this job" in shown and "Roll it back" not in shown
     driven(job)
     shown = page(client, job)
+    assert "Roll it back" in shown and "Roll it back" not in page(as_("viewer"), job)
     assert "All 2 waves are published" in shown and "Wave 1: 40 changes, checks passed" in shown
     assert "Visits: 0.0 % of the records were rejected, 0.0 % before." in shown
 
