@@ -5,28 +5,21 @@ from dataclasses import asdict
 from itertools import groupby
 from time import monotonic
 from typing import Any
-from uuid import UUID
 
 import psycopg
-from django.utils import timezone
 
-from jobs.kinds import Kind, Preview, Run, Steps
+from jobs.kinds import Kind, Preview, Run, Steps, writer_of
 from jobs.models import Job, Plan
-from reprocessing import breaker, estimates, rolling_back, rollout, rollout_acts, versions
+from reprocessing import breaker, estimates, planning, rolling_back, rollout, rollout_acts, versions
 from reprocessing.breaker import Evidence
 from reprocessing.planning import KIND as REPROCESS
 from reprocessing.planning import ROLLOUT, CannotPlanError
 from warehouse import aside, diff, discovery, downstream, history, journal, registry, reprocess, room
 from warehouse.build import Workspace
 from warehouse.diff import Counts, Diff
-from warehouse.journal import Writer
 from warehouse.reprocess import PUBLISH, Prepared, Work
 from warehouse.room import Room
 from warehouse.sources import Content
-
-
-def _writer(run: Run) -> Writer:
-    return Writer(run.job.pk, run.epoch, run.job.requested_by.get_username())
 
 
 def _work(run: Run) -> Work:
@@ -39,13 +32,9 @@ def _work(run: Run) -> Work:
     return Work(files=files, rewrite=rewrite)
 
 
-def _expected(run: Run) -> dict[str, Diff]:
-    return {table: Diff.from_json(counts) for table, counts in run.job.plan.tables.items()}
-
-
 def _preview_reprocess(run: Run) -> Preview:
     """The dry run: everything but the publish. Files that turn out unreadable move to the excluded ones."""
-    writer, plan, known = _writer(run), run.job.plan, versions.in_force(run.connection, run.job.plan)
+    writer, plan, known = writer_of(run), run.job.plan, versions.in_force(run.connection, run.job.plan)
     _refuse_other_making(run.job)
     journal.raise_fence(run.connection, writer)
     space, began = Workspace(writer.tag), monotonic()
@@ -89,7 +78,7 @@ def _preview_reprocess(run: Run) -> Preview:
         **{"malformed": malformed, "malformed_by": malformed_by},
         **{"objections": objections, "room": asdict(needed)},
     }
-    return Preview(included, excluded, preview | _estimated(run, records, seconds), _refused(run, objections))
+    return Preview(included, excluded, preview | estimates.measured(plan, records, seconds), _refused(run, objections))
 
 
 def _room(run: Run) -> Room:
@@ -157,12 +146,6 @@ def _refused(run: Run, objections: Mapping[str, list[str]]) -> str:
     return f"Stopped before publishing. Staging is unchanged. {told}" if told else ""
 
 
-def _estimated(run: Run, records: int, seconds: float) -> dict[str, Any]:
-    extracts = {item["extract"] for item in run.job.plan.included}
-    expected = estimates.estimate(run.job.kind, extracts, records, seconds, now=timezone.now())
-    return {"records": records, "preview_seconds": seconds, **expected.as_json()}
-
-
 def _execute_reprocess(run: Run) -> dict[str, Any]:
     if journal.done(run.connection, run.job.pk, PUBLISH) is None:
         _room(run)
@@ -170,17 +153,13 @@ def _execute_reprocess(run: Run) -> dict[str, Any]:
         run.connection,
         registry.current(),
         _work(run),
-        _writer(run),
+        writer_of(run),
         reason=run.job.plan.reason,
-        expected=_expected(run),
+        expected=planning.expected(run.job.plan),
         told=run.progress,
     )
     breaker.passed(run.job)
     return outcome
-
-
-def _published(step: str, connection: psycopg.Connection, job_id: UUID) -> dict[str, Any] | None:
-    return journal.done(connection, job_id, step)
 
 
 KINDS = (
@@ -190,7 +169,7 @@ KINDS = (
         False,
         _preview_reprocess,
         _execute_reprocess,
-        lambda connection, job_id: _published(PUBLISH, connection, job_id),
+        lambda connection, job_id: journal.done(connection, job_id, PUBLISH),
         _given_up,
     ),
     rolling_back.KIND,

@@ -12,6 +12,7 @@ from jobs.models import Job, Plan
 from reprocessing.waves import Rules
 from warehouse import attempts, builds, history
 from warehouse.attempts import Attempt
+from warehouse.diff import Diff
 from warehouse.errors import TellableError, reason_of
 from warehouse.registry import Registry
 
@@ -219,3 +220,8 @@ def plan(selection: Selection, options: Options, reason: str, waves: Rules | Non
         included=selection.included,
         excluded=selection.excluded,
     )
+
+
+def expected(plan: Plan) -> dict[str, Diff]:
+    """Table → what the approved preview says that changes."""
+    return {table: Diff.from_json(counts) for table, counts in plan.tables.items()}
