@@ -14,7 +14,6 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from access import rights
-from audit.transitions import record
 from reprocessing import requests
 from reprocessing.forms import ReasonForm
 from warehouse import downstream as stale
@@ -60,8 +59,7 @@ def export(request: HttpRequest, extract: str) -> HttpResponseBase:
     assert isinstance(request.user, User)  # noqa: S101
     chosen, in_clear = _extract_or_404(extract), request.method == "POST"
     if in_clear:
-        rights.demand(request.user, rights.EXPORT_KEYS)
-        record(request.user, "natural keys exported", request.user, {"extracts": [chosen.name]})
+        requests.note_export([chosen], actor=request.user)
     answer = StreamingHttpResponse(_lines(chosen, in_clear=in_clear), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="re-merge-{chosen.table}.csv"'
     answer["Cache-Control"] = "no-store"

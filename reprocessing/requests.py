@@ -199,6 +199,12 @@ def compare_sources(url: str, extract: str, *, actor: User, seconds: float) -> C
         return redelivery.compare(connection, registry.current(), extract=extract, seconds=seconds)
 
 
+def note_export(extracts: Sequence[Extract], *, actor: User) -> None:
+    """Write in the trail that the stale keys of these extracts leave in clear. Raises PermissionDenied."""
+    rights.demand(actor, rights.EXPORT_KEYS)
+    record(actor, "natural keys exported", actor, {"extracts": [extract.name for extract in extracts]})
+
+
 def say_merged(url: str, extract: Extract, *, seen: datetime, reason: str, actor: User) -> int:
     """Take the keys that were stale at `seen` from the list: core holds them. How many. Raises PermissionDenied."""
     rights.demand(actor, rights.REMERGE)
