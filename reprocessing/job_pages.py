@@ -22,7 +22,7 @@ from audit.transitions import StateChangedError
 from jobs import submission
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
-from reprocessing import planning, requests, rollback_requests, rolling_back, rollout_pages, ways_back
+from reprocessing import effects, planning, requests, rollback_requests, rolling_back, rollout_pages, ways_back
 from reprocessing.forms import DecisionForm, RollbackForm
 from reprocessing.ways_back import WayBack
 from warehouse.connections import connect
@@ -74,22 +74,22 @@ def _job_or_404(job_id: UUID) -> Job:
 def _context(user: User, found: Job) -> dict[str, Any]:
     approval = Request.objects.filter(job=found).first()
     waits = approval is not None and approval.state == Request.State.PENDING and found.state == Job.State.AWAITING
-    counts = found.tables.values()
+    tables = effects.tables(found)
     return {
         "job": found,
         "plan": found.plan,
         "files": found.plan.included,
-        "tables": _tables(found),
-        "samples": _samples(found),
-        "causes": _causes(found),
-        "changes": sum(c["inserted"] + c["updated"] + c["deleted"] for c in counts),
+        "tables": tables,
+        "samples": effects.samples(found.plan),
+        "causes": effects.causes(found.plan),
+        "changes": sum(map(effects.changes, tables)),
         "changed_files": [item for item in found.plan.included if item.get("changed")],
         "approval": approval,
         "decisions": approval.decisions.select_related("reviewer") if approval else [],
         "thresholds": (rules.MOST_RECORDS, rules.MOST_SECONDS),
         "may_decide": waits and rights.may(user, rights.DECIDE) and user.pk not in found.asked_by,
         "own": user.pk in found.asked_by,
-        "retries": found.to_retry if _can_be_retried(user, found) else [],
+        "retries": requests.left_to_retry(found) if rights.may(user, rights.REPROCESS) else [],
         "mark": rollout_pages.mark(found),
         "may_cancel": _can_be_cancelled(found) and rights.may(user, rights.CANCEL),
         "may_roll_back": _can_be_rolled_back(found) and rights.may(user, rights.ROLL_BACK),
@@ -109,28 +109,8 @@ def _can_be_cancelled(found: Job) -> bool:
     return found.active and not begun
 
 
-def _tables(found: Job) -> list[dict[str, Any]]:
-    """The counts of each table, the most changed first."""
-    tables = [{"name": f"stg.{table}", **counts} for table, counts in found.tables.items()]
-    return sorted(tables, key=lambda t: (-(t["inserted"] + t["updated"] + t["deleted"]), t["name"]))
-
-
-def _samples(found: Job) -> list[dict[str, Any]]:
-    preview = found.plan.preview or {}
-    return [{"table": f"stg.{table}", "rows": rows} for table, rows in preview.get("samples", {}).items() if rows]
-
-
-def _causes(found: Job) -> list[dict[str, Any]]:
-    preview = found.plan.preview or {}
-    return [{"table": f"stg.{table}", **c} for table, causes in preview.get("causes", {}).items() for c in causes]
-
-
 def _can_be_rolled_back(found: Job) -> bool:
     return not rollback_requests.can_be_asked(found) and found.plan.options["source"] == "files"
-
-
-def _can_be_retried(user: User, found: Job) -> bool:
-    return found.kind == planning.KIND and not found.dry_run and rights.may(user, rights.REPROCESS)
 
 
 def _undone(found: Job) -> list[Job]:
@@ -211,7 +191,7 @@ def roll_back(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     """Ask for the rollback of a job; what it would do is previewed, and somebody else must approve it."""
     assert isinstance(request.user, User)  # noqa: S101
     found = _job_or_404(job_id)
-    way, tables = _way_back(found), [table["name"].removeprefix("stg.") for table in _tables(found)]
+    way, tables = _way_back(found), [table["name"].removeprefix("stg.") for table in effects.tables(found)]
     form = RollbackForm(request.POST or None, tables=tables, later=len(way.later) if way else 0)
     if request.method == "POST" and form.is_valid():
         try:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -128,7 +129,7 @@ def ask_retry(url: str, job: Job, *, actor: User) -> Job:
 
     Raises what ask_reprocess raises, and CannotPlanError where nothing is left to retry.
     """
-    files = job.to_retry if job.kind == planning.KIND and not job.dry_run else []
+    files = left_to_retry(job)
     if not files:
         raise CannotPlanError(f"There is nothing to retry: this job is {job.get_state_display().lower()}.")
     options = replace(
@@ -136,6 +137,11 @@ def ask_retry(url: str, job: Job, *, actor: User) -> Job:
     )
     runs = list(dict.fromkeys(UUID(item["run"]) for item in files))
     return ask_reprocess(url, runs, options, reason=job.plan.reason, actor=actor)
+
+
+def left_to_retry(job: Job) -> list[dict[str, Any]]:
+    """The files that ask_retry() takes."""
+    return job.to_retry if job.kind == planning.REPROCESS and not job.dry_run else []
 
 
 def ask_outdated(

@@ -23,7 +23,7 @@ from jobs.models import Job, Plan
 from jobs.submission import AlreadyActiveError, NotPermittedError
 from reprocessing import rollback_requests, wave_checks, wave_evidence, waves
 from reprocessing.models import Rollout, Wave
-from reprocessing.planning import KIND as REPROCESS
+from reprocessing.planning import REPROCESS
 from reprocessing.waves import UNTIL_PROMOTED, Rules
 from warehouse import attempts, code, history, registry
 from warehouse.errors import TellableError

@@ -1,6 +1,7 @@
 """What the page of a rollout shows of its waves, and the buttons on it."""
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_POST
 from access import rights
 from audit.transitions import StateChangedError
 from jobs.models import Job
-from reprocessing import planning, rollout_acts
+from reprocessing import effects, planning, rollout_acts
 from reprocessing.models import Rollout, Wave
 from reprocessing.rollout_acts import NeedsReasonError
 
@@ -39,19 +40,15 @@ class Shown:
 
     @property
     def changed_tables(self) -> list[dict[str, Any]]:
-        return [table for table in self.tables if _written(table)]
+        return [table for table in self.tables if effects.changes(table)]
 
     @property
     def unchanged_tables(self) -> list[dict[str, Any]]:
-        return [table for table in self.tables if not _written(table)]
+        return [table for table in self.tables if not effects.changes(table)]
 
     @property
     def changes(self) -> int:
-        return sum(_written(table) for table in self.tables)
-
-
-def _written(table: dict[str, Any]) -> int:
-    return int(table["inserted"] + table["updated"] + table["deleted"])
+        return sum(effects.changes(table) for table in self.tables)
 
 
 def context(user: User, job: Job) -> dict[str, Any]:
@@ -114,21 +111,12 @@ def _waves(job: Job, rollout: Rollout | None) -> list[Shown]:
                 width=f"{width:.1f}",
                 job=found.job if found else None,
                 checks=found.checks if found else [],
-                tables=_tables(found.job) if found and found.job else [],
-                samples=_samples(found.job) if found and found.job else [],
+                tables=sorted(effects.tables(found.job), key=itemgetter("name")) if found and found.job else [],
+                samples=effects.samples(found.job.plan) if found and found.job else [],
             )
         )
         x += width
     return shown
-
-
-def _tables(job: Job) -> list[dict[str, Any]]:
-    return [{"name": f"stg.{table}", **counts} for table, counts in sorted(job.tables.items())]
-
-
-def _samples(job: Job) -> list[dict[str, Any]]:
-    preview = job.plan.preview or {}
-    return [{"table": f"stg.{table}", "rows": rows} for table, rows in preview.get("samples", {}).items() if rows]
 
 
 def _job(job_id: UUID) -> Job:
