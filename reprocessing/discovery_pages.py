@@ -23,7 +23,7 @@ from warehouse.errors import TellableError
 
 
 def _filter_of(data: QueryDict) -> DiscoveryFilter:
-    return DiscoveryFilter(data, sorted(extract.name for extract in registry.current().extracts))
+    return DiscoveryFilter(data, registry.current().names)
 
 
 @require_safe

@@ -1,8 +1,8 @@
 """What people fill in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 
@@ -10,6 +10,22 @@ from reprocessing.planning import Options
 from reprocessing.runs import STATES
 from reprocessing.waves import MOST_PAUSE_MINUTES, UNTIL_PROMOTED, Rules, shares
 from warehouse.discovery import Filter
+
+
+def offer(form: forms.BaseForm, name: str, choices: Iterable[tuple[Any, str]]) -> None:
+    """Set what can be chosen in a field, where that is known only when the form is made."""
+    cast(forms.ChoiceField, form.fields[name]).choices = list(choices)
+
+
+def offer_extracts(form: forms.BaseForm, names: Iterable[str]) -> None:
+    """Let one extract be chosen, or any."""
+    offer(form, "extract", [("", "Any extract"), *((name, name) for name in names)])
+
+
+def _demand_order(form: forms.BaseForm, found: Mapping[str, Any]) -> None:
+    since, until = found.get("since"), found.get("until")
+    if since and until and until < since:
+        form.add_error("until", "This day is before the first one.")
 
 
 class RunFilter(forms.Form):
@@ -21,14 +37,12 @@ class RunFilter(forms.Form):
     def __init__(self, data: Any, extracts: list[str]) -> None:
         super().__init__(data)
         states = [(state, state.replace("_", " ").capitalize()) for state in STATES]
-        self.fields["state"].choices = [("", "Any state"), *states]  # type: ignore[attr-defined]
-        self.fields["extract"].choices = [("", "Any extract"), *((e, e) for e in extracts)]  # type: ignore[attr-defined]
+        offer(self, "state", [("", "Any state"), *states])
+        offer_extracts(self, extracts)
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
-        since, until = found.get("since"), found.get("until")
-        if since and until and until < since:
-            self.add_error("until", "This day is before the first one.")
+        _demand_order(self, found)
         return found
 
 
@@ -107,14 +121,12 @@ class ReprocessForm(forms.Form):
         self, data: Any = None, *, extracts: list[str], files: Sequence[tuple[int, str]] = (), **more: Any
     ) -> None:
         super().__init__(data, **more)
-        self.fields["extracts"].choices = [(e, e) for e in extracts]  # type: ignore[attr-defined]
-        self.fields["only_files"].choices = list(files)  # type: ignore[attr-defined]
+        offer(self, "extracts", [(extract, extract) for extract in extracts])
+        offer(self, "only_files", files)
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
-        since, until = found.get("since"), found.get("until")
-        if since and until and until < since:
-            self.add_error("until", "This day is before the first one.")
+        _demand_order(self, found)
         if found.get("declaration") == "original" and not found.get("dry_run"):
             self.add_error("declaration", "Tick the dry run as well: with a former declaration nothing is published.")
         return found
@@ -225,7 +237,7 @@ class DiscoveryFilter(forms.Form):
 
     def __init__(self, data: Any, extracts: list[str]) -> None:
         super().__init__(data)
-        self.fields["extract"].choices = [("", "Any extract"), *((e, e) for e in extracts)]  # type: ignore[attr-defined]
+        offer_extracts(self, extracts)
         self.fields["most"].widget.attrs["placeholder"] = str(Filter.most)
 
     def clean(self) -> dict[str, Any]:
@@ -269,7 +281,7 @@ class RollbackForm(ReasonForm):
 
     def __init__(self, data: Any, *, tables: list[str], later: int) -> None:
         super().__init__(data)
-        self.fields["tables"].choices = [(table, f"stg.{table}") for table in tables]  # type: ignore[attr-defined]
+        offer(self, "tables", [(table, f"stg.{table}") for table in tables])
         if len(tables) < 2:
             del self.fields["tables"]
         if later:

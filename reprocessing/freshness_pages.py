@@ -16,7 +16,7 @@ from reprocessing import requests
 from reprocessing.forms import ReasonForm
 from warehouse import differences, redelivery, registry
 from warehouse import freshness as judged
-from warehouse.connections import connect
+from warehouse.connections import connect, snapshot
 from warehouse.errors import TellableError
 from warehouse.models import LoadRunFile
 
@@ -35,8 +35,7 @@ def freshness(request: HttpRequest) -> HttpResponse:
     """Every live file in one place: current, out of date by component, or unknown."""
     assert isinstance(request.user, User)  # noqa: S101  the right was checked
     extract = _extract_of(request)
-    with connect(settings.WAREHOUSE_URL, purpose="freshness") as connection, connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with connect(settings.WAREHOUSE_URL, purpose="freshness") as connection, snapshot(connection):
         found = judged.find(connection, registry.current(), extract=extract, held=requests.held_runs())
         compared = redelivery.last(connection)
     return render(
@@ -47,7 +46,7 @@ def freshness(request: HttpRequest) -> HttpResponse:
             "sections": [("groups", found.groups), ("unknown", found.unknowns), ("current", found.notes)],
             "compared": compared,
             "extract": extract,
-            "extracts": sorted(each.name for each in registry.current().extracts),
+            "extracts": registry.current().names,
             "may_reprocess": rights.may(request.user, rights.REPROCESS),
         },
     )

@@ -30,7 +30,7 @@ PAGE_ROWS = 50
 @rights.requires(rights.SEE)
 def runs_page(request: HttpRequest) -> HttpResponse:
     """Every load run, failed ones first."""
-    extracts = sorted(extract.name for extract in registry.current().extracts)
+    extracts = registry.current().names
     form = RunFilter(request.GET, extracts)
     valid = form.is_valid()
     found = runs.filtered(runs.listed(), form.cleaned_data) if valid else runs.listed().none()

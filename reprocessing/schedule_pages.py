@@ -110,7 +110,7 @@ def _asks_for(found: Schedule) -> list[tuple[str, str]]:
 
 
 def _empty_filter(sent: QueryDict | None) -> DiscoveryFilter:
-    return DiscoveryFilter(sent, sorted(extract.name for extract in registry.current().extracts))
+    return DiscoveryFilter(sent, registry.current().names)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

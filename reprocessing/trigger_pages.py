@@ -49,7 +49,7 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
         request.POST or None,
         instance=found,
         initial={"owner": found.owner_id or request.user.pk},
-        extracts=sorted(extract.name for extract in registry.current().extracts),
+        extracts=registry.current().names,
     )
     if request.method == "POST" and form.is_valid():
         try:

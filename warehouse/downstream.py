@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
-from warehouse import names
+from warehouse import before_images, names
 from warehouse.build import Workspace
 from warehouse.change import Change
 from warehouse.diff import Counts
@@ -65,9 +65,7 @@ def note(
     _forget(connection, extract)
     parts = {
         "extract": sql.Literal(extract.name),
-        "key": sql.SQL(", ").join(
-            sql.SQL("{}, k.{}").format(sql.Literal(name), sql.Identifier(name)) for name in extract.natural_key
-        ),
+        "key": before_images.key_json(change, "k"),
         "job": sql.SQL("{}::uuid").format(sql.Literal(str(job_id) if job_id else None)),
         "diff": space.table(extract, "diff"),
         "stand_ins": names.integers(ids.keys()),
@@ -82,7 +80,7 @@ def note(
         head = "SELECT {extract}, f.load_run_id, NULL::jsonb, count(*), k.class, {job}"
         tail = " GROUP BY f.load_run_id, k.class"
     else:
-        head = "SELECT {extract}, f.load_run_id, jsonb_build_object({key}), 1, k.class, {job}"
+        head = "SELECT {extract}, f.load_run_id, {key}, 1, k.class, {job}"
         tail = (
             " ON CONFLICT (extract_type, key) WHERE key IS NOT NULL DO UPDATE SET load_run_id = excluded.load_run_id,"
             " class = excluded.class, job_id = excluded.job_id, settled_at = NULL"

@@ -195,7 +195,7 @@ def execute(
             raise FileFailedError(f"{said} Nothing was changed.")
         told(Progress("publish"))
         with connection.transaction():
-            outcome = _publish(connection, registry, work, writer, prepared, Workspace(writer.tag), reason, expected)
+            outcome = _publish(connection, registry, writer, prepared, Workspace(writer.tag), reason, expected)
             failpoint("publishing")
         failpoint("published")
         downstream.settle(connection)
@@ -206,7 +206,6 @@ def execute(
 def _publish(
     connection: psycopg.Connection,
     registry: Registry,
-    work: Work,
     writer: Writer,
     prepared: Prepared,
     space: Workspace,

@@ -80,7 +80,7 @@ class Command(BaseCommand):
     def _load(self, connection: Connection, known: Registry, said: Answer, options: dict[str, Any]) -> None:
         unknown = [name for name in options["extract"] if name not in known]
         if unknown:
-            names = ", ".join(sorted(extract.name for extract in known.extracts))
+            names = ", ".join(known.names)
             raise Refusal(f"There is no extract {', '.join(unknown)}. Known: {names}.", code=2)
         report = deliveries.load(
             connection,
