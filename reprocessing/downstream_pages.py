@@ -7,13 +7,13 @@ from datetime import datetime
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.models import User
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from access import rights
+from access.rights import Asked
 from reprocessing import requests
 from reprocessing.forms import ReasonForm
 from warehouse import downstream as stale
@@ -32,9 +32,8 @@ def _extract_or_404(name: str) -> Extract:
 
 @require_safe
 @rights.requires(rights.SEE)
-def downstream(request: HttpRequest) -> HttpResponse:
+def downstream(request: Asked) -> HttpResponse:
     """What is stale since when, how many keys, and of which load runs a merge would resolve it."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     known = registry.current()
     with connect(settings.WAREHOUSE_URL, purpose="downstream") as connection:
         found = stale.look(connection, known)
@@ -54,9 +53,8 @@ def downstream(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @rights.requires(rights.SEE)
-def export(request: HttpRequest, extract: str) -> HttpResponseBase:
+def export(request: Asked, extract: str) -> HttpResponseBase:
     """The re-merge list as CSV: hashes of the keys by GET; the keys in clear by POST, with the right, in the trail."""
-    assert isinstance(request.user, User)  # noqa: S101
     chosen, in_clear = _extract_or_404(extract), request.method == "POST"
     if in_clear:
         requests.note_export([chosen], actor=request.user)
@@ -83,9 +81,8 @@ def _lines(extract: Extract, *, in_clear: bool) -> Iterator[str]:
 
 @require_POST
 @rights.requires(rights.REMERGE)
-def merged(request: HttpRequest, extract: str) -> HttpResponseBase:
+def merged(request: Asked, extract: str) -> HttpResponseBase:
     """A person says that core holds what was shown as stale."""
-    assert isinstance(request.user, User)  # noqa: S101
     chosen, form, seen = _extract_or_404(extract), ReasonForm(request.POST), _moment(request.POST.get("seen", ""))
     if not form.is_valid() or seen is None:
         messages.error(request, "Nothing was taken from the list: say how core came to hold these keys.")

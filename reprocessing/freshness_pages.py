@@ -4,13 +4,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from access import rights
+from access.rights import Asked
 from jobs.submission import AlreadyActiveError
 from reprocessing import requests
 from reprocessing.forms import ReasonForm
@@ -31,9 +31,8 @@ def _extract_of(request: HttpRequest) -> str:
 
 @require_safe
 @rights.requires(rights.SEE)
-def freshness(request: HttpRequest) -> HttpResponse:
+def freshness(request: Asked) -> HttpResponse:
     """Every live file in one place: current, out of date by component, or unknown."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     extract = _extract_of(request)
     with connect(settings.WAREHOUSE_URL, purpose="freshness") as connection, snapshot(connection):
         found = judged.find(connection, registry.current(), extract=extract, held=requests.held_runs())
@@ -54,9 +53,8 @@ def freshness(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @rights.requires(rights.REPROCESS)
-def reprocess(request: HttpRequest) -> HttpResponseBase:
+def reprocess(request: Asked) -> HttpResponseBase:
     """Ask for one job about the files of a group, as it was shown."""
-    assert isinstance(request.user, User)  # noqa: S101
     extract, group, form = _extract_of(request), request.GET.get("group", ""), ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -92,9 +90,8 @@ def reprocess(request: HttpRequest) -> HttpResponseBase:
 
 @require_POST
 @rights.requires(rights.REPROCESS)
-def compare(request: HttpRequest) -> HttpResponseBase:
+def compare(request: Asked) -> HttpResponseBase:
     """Compare files at the source with what was loaded, those compared longest ago first, as long as a page can."""
-    assert isinstance(request.user, User)  # noqa: S101
     extract = _extract_of(request)
     try:
         found = requests.compare_sources(settings.WAREHOUSE_URL, extract, actor=request.user, seconds=COMPARE_SECONDS)
@@ -110,7 +107,7 @@ def compare(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 @rights.requires(rights.SEE)
-def why(request: HttpRequest, file: int) -> HttpResponse:
+def why(request: Asked, file: int) -> HttpResponse:
     """One file: with what its rows were built, what differs now, and what that asks for."""
     found_file = LoadRunFile.objects.select_related("superseded_by").filter(pk=file).first()
     if found_file is None:

@@ -8,12 +8,13 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from access import rights
+from access.rights import Asked
 from approvals import gate, rules
 from approvals.gate import RefusedError
 from approvals.models import Request
@@ -34,7 +35,7 @@ STOP_POLLING = 286
 
 @require_safe
 @rights.requires(rights.SEE)
-def jobs(request: HttpRequest) -> HttpResponse:
+def jobs(request: Asked) -> HttpResponse:
     """Every job, active ones first."""
     state = request.GET.get("state", "")
     found = Job.objects.select_related("plan", "requested_by")
@@ -52,9 +53,8 @@ def jobs(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @rights.requires(rights.SEE)
-def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
+def job(request: Asked, job_id: UUID) -> HttpResponse:
     """One job; asked by htmx, only its live part."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     found = _job_or_404(job_id)
     context = _context(request.user, found)
     if request.headers.get("HX-Target") != "live":
@@ -154,8 +154,7 @@ def _eta(found: Job) -> float | None:
 
 @require_POST
 @rights.requires(rights.CANCEL)
-def cancel(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
-    assert isinstance(request.user, User)  # noqa: S101
+def cancel(request: Asked, job_id: UUID) -> HttpResponseBase:
     found = _job_or_404(job_id)
     try:
         if submission.cancel(found, request.user):
@@ -169,9 +168,8 @@ def cancel(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 
 @require_POST
 @rights.requires(rights.REPROCESS)
-def retry(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+def retry(request: Asked, job_id: UUID) -> HttpResponseBase:
     """Ask anew for what the job did not do."""
-    assert isinstance(request.user, User)  # noqa: S101
     found = _job_or_404(job_id)
     try:
         asked = requests.ask_retry(settings.WAREHOUSE_URL, found, actor=request.user)
@@ -187,9 +185,8 @@ def retry(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @rights.requires(rights.ROLL_BACK)
-def roll_back(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+def roll_back(request: Asked, job_id: UUID) -> HttpResponseBase:
     """Ask for the rollback of a job; what it would do is previewed, and somebody else must approve it."""
-    assert isinstance(request.user, User)  # noqa: S101
     found = _job_or_404(job_id)
     way, tables = _way_back(found), [table["name"].removeprefix("stg.") for table in effects.tables(found)]
     form = RollbackForm(request.POST or None, tables=tables, later=len(way.later) if way else 0)
@@ -228,9 +225,8 @@ def _way_back(found: Job) -> WayBack | None:
 
 @require_POST
 @rights.requires(rights.DECIDE)
-def decision(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+def decision(request: Asked, job_id: UUID) -> HttpResponseBase:
     """A reviewer's decision about the plan as they were shown it."""
-    assert isinstance(request.user, User)  # noqa: S101
     approval = get_object_or_404(Request, job_id=job_id)
     form = DecisionForm(request.POST)
     if not form.is_valid():

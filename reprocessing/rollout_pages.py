@@ -7,11 +7,12 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from access import rights
+from access.rights import Asked
 from audit.transitions import StateChangedError
 from jobs.models import Job
 from reprocessing import effects, planning, rollout_acts
@@ -125,9 +126,8 @@ def _job(job_id: UUID) -> Job:
 
 @require_POST
 @rights.requires(rights.REPROCESS)
-def promote(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+def promote(request: Asked, job_id: UUID) -> HttpResponseBase:
     """Go on with the next wave, or with all of them."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     job, reason = _job(job_id), request.POST.get("reason", "")[:500]
     act = rollout_acts.promote_all if request.POST.get("which") == "all" else rollout_acts.promote
     try:
@@ -142,9 +142,8 @@ def promote(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 
 @require_POST
 @rights.requires(rights.CANCEL)
-def pause(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+def pause(request: Asked, job_id: UUID) -> HttpResponseBase:
     """Begin no further wave."""
-    assert isinstance(request.user, User)  # noqa: S101
     job = _job(job_id)
     try:
         rollout_acts.pause(job, request.user)
@@ -156,9 +155,8 @@ def pause(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 
 @require_POST
 @rights.requires(rights.CANCEL)
-def abort(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+def abort(request: Asked, job_id: UUID) -> HttpResponseBase:
     """Stop here; keep what is published, or plan its rollback."""
-    assert isinstance(request.user, User)  # noqa: S101
     job, roll_back = _job(job_id), request.POST.get("then") == "roll back"
     try:
         rollout_acts.abort(job, request.user, reason=request.POST.get("reason", "")[:500], roll_back=roll_back)
