@@ -56,15 +56,13 @@ def jobs(request: Asked) -> HttpResponse:
 def job(request: Asked, job_id: UUID) -> HttpResponse:
     """One job; asked by htmx, only its live part."""
     found = _job_or_404(job_id)
+    live = request.headers.get("HX-Target") == "live"
+    if live and request.GET.get("state", "") != rollout_pages.mark(found):  # the whole page has changed with it
+        return HttpResponse(headers={"HX-Refresh": "true"})
     context = _context(request.user, found)
-    if request.headers.get("HX-Target") != "live":
-        context["way"] = _way_back(found)
-    if request.headers.get("HX-Target") == "live":
-        known = request.GET.get("state", "")
-        if known != rollout_pages.mark(found):  # the whole page has changed with it
-            return HttpResponse(headers={"HX-Refresh": "true"})
+    if live:
         return render(request, "jobs/job.html#live", context, status=200 if found.active else STOP_POLLING)
-    return render(request, "jobs/job.html", context)
+    return render(request, "jobs/job.html", {**context, "way": _way_back(found)})
 
 
 def _job_or_404(job_id: UUID) -> Job:

@@ -85,7 +85,7 @@ def reprocess(request: Asked, load_run_id: UUID) -> HttpResponseBase:
     of_run = LoadRunFile.objects.filter(load_run=found).order_by("extract_type", "load_run_file_id")
     files = list(of_run.values_list("load_run_file_id", "s3_key"))
     names = list(dict.fromkeys(of_run.values_list("extract_type", flat=True)))
-    initial = {"which": "failed" if found.state in ("failed", "completed with failures") else "all"}  # type: ignore[attr-defined]
+    initial = {"which": "failed" if found.state in ("failed", "completed with failures") else "all"}  # type: ignore[attr-defined]  # runs.listed() adds it
     if request.method == "POST":
         form, waves = ReprocessForm(request.POST, extracts=names, files=files), WavesForm(request.POST)
         if form.is_valid() & waves.is_valid() and (job := _ask(request, form, waves, load_run_id)):
