@@ -27,16 +27,6 @@ def run(console: House):
     return loaded.load_run_id
 
 
-@pytest.fixture
-def as_(console, people):
-    def client(role: str) -> Client:
-        made = Client()
-        made.force_login(people[role])
-        return made
-
-    return client
-
-
 def driven(job: Job) -> Job:
     for _round in range(20):
         for found in [job, *job.children.filter(state__in=Job.WORKABLE)]:
