@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from access import rights
 from access.rights import Asked
 from jobs.submission import AlreadyActiveError
-from reprocessing import blackouts, discovery_cache, requests
+from reprocessing import acts, blackouts, discovery_cache, requests
 from reprocessing.asking_forms import PastBlackoutForm
 from reprocessing.forms import DiscoveryFilter, ReasonForm, WavesForm
 from warehouse import discovery as found_files
@@ -112,8 +112,6 @@ def release(request: Asked) -> HttpResponseBase:
     if not form.is_valid() or not files:
         messages.error(request, "Nothing was released: choose the files and say why they can be read now.")
     else:
-        released = requests.release(
-            settings.WAREHOUSE_URL, files, reason=form.cleaned_data["reason"], actor=request.user
-        )
+        released = acts.release(settings.WAREHOUSE_URL, files, reason=form.cleaned_data["reason"], actor=request.user)
         messages.success(request, f"{released:,} released. Discovery takes them again.")
     return redirect("discovery")

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from access import rights
 from access.rights import Asked
-from reprocessing import requests
+from reprocessing import acts
 from reprocessing.forms import ReasonForm
 from warehouse import downstream as stale
 from warehouse import registry
@@ -57,7 +57,7 @@ def export(request: Asked, extract: str) -> HttpResponseBase:
     """The re-merge list as CSV: hashes of the keys by GET; the keys in clear by POST, with the right, in the trail."""
     chosen, in_clear = _extract_or_404(extract), request.method == "POST"
     if in_clear:
-        requests.note_export([chosen], actor=request.user)
+        acts.note_export([chosen], actor=request.user)
     answer = StreamingHttpResponse(_lines(chosen, in_clear=in_clear), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="re-merge-{chosen.table}.csv"'
     answer["Cache-Control"] = "no-store"
@@ -87,7 +87,7 @@ def merged(request: Asked, extract: str) -> HttpResponseBase:
     if not form.is_valid() or seen is None:
         messages.error(request, "Nothing was taken from the list: say how core came to hold these keys.")
     else:
-        keys = requests.say_merged(
+        keys = acts.say_merged(
             settings.WAREHOUSE_URL, chosen, seen=seen, reason=form.cleaned_data["reason"], actor=request.user
         )
         messages.success(request, f"{keys:,} keys of {chosen.name} were taken from the list.")

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from access import rights
 from access.rights import Asked
 from jobs.submission import AlreadyActiveError
-from reprocessing import requests
+from reprocessing import acts, requests
 from reprocessing.forms import ReasonForm
 from warehouse import differences, redelivery, registry
 from warehouse import freshness as judged
@@ -94,7 +94,7 @@ def compare(request: Asked) -> HttpResponseBase:
     """Compare files at the source with what was loaded, those compared longest ago first, as long as a page can."""
     extract = _extract_of(request)
     try:
-        found = requests.compare_sources(settings.WAREHOUSE_URL, extract, actor=request.user, seconds=COMPARE_SECONDS)
+        found = acts.compare_sources(settings.WAREHOUSE_URL, extract, actor=request.user, seconds=COMPARE_SECONDS)
     except (TellableError, OSError) as error:
         messages.error(request, f"The files were not compared. {error}")
     else:

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from psycopg import Connection
 
 from jobs import actors, answers
-from reprocessing import requests
+from reprocessing import acts
 from warehouse import downstream, registry
 from warehouse.commands import Refusal, answer
 from warehouse.connections import connect
@@ -55,7 +55,7 @@ class Command(BaseCommand):
     def _export(self, connection: Connection, extracts: list[Extract], actor: str | None, *, in_clear: bool) -> None:
         if in_clear:
             user = actors.of_shell(actor)
-            requests.note_export(extracts, actor=user)
+            acts.note_export(extracts, actor=user)
         columns = LIST_COLUMNS if in_clear else LIST_COLUMNS[:-1]
         writer = csv.DictWriter(self.stdout, columns, extrasaction="ignore", lineterminator="")
         writer.writeheader()
