@@ -19,7 +19,6 @@ from reprocessing.forms import ReasonForm
 from warehouse import downstream as stale
 from warehouse import registry
 from warehouse.connections import connect
-from warehouse.downstream import LIST_COLUMNS
 from warehouse.registry import Extract
 
 
@@ -65,9 +64,8 @@ def export(request: Asked, extract: str) -> HttpResponseBase:
 
 
 def _lines(extract: Extract, *, in_clear: bool) -> Iterator[str]:
-    columns = LIST_COLUMNS if in_clear else LIST_COLUMNS[:-1]
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns, extrasaction="ignore")
+    writer = csv.DictWriter(out, stale.list_columns(in_clear=in_clear), extrasaction="ignore")
     writer.writeheader()
     with connect(settings.WAREHOUSE_URL, purpose="re-merge list") as connection:
         for row in stale.merge_list(connection, extract, in_clear=in_clear):

@@ -24,7 +24,6 @@ from warehouse.diff import Counts
 from warehouse.registry import Extract, Registry
 
 MOST_KEYS = 1_000  # of one publication and extract that are noted one by one
-LIST_COLUMNS = ("extract", "load_run_id", "change", "since", "keys", "key_sha256", "key")
 
 # The names under which core's loader knows an extract: ours, the table's, or ours in the singular.
 _MERGED = """EXISTS (SELECT FROM etl.core_merge_runs m WHERE m.status = 'completed' AND m.load_run_id = c.load_run_id
@@ -146,6 +145,11 @@ def dealt_with(connection: psycopg.Connection, extract: Extract, *, seen: dateti
         ).format(sql.Literal(extract.name), sql.Literal(seen), _merged(extract))
     ).fetchall()
     return sum(keys for (keys,) in rows)
+
+
+def list_columns(*, in_clear: bool) -> list[str]:
+    """Of the re-merge list."""
+    return ["extract", "load_run_id", "change", "since", "keys", "key_sha256", *(["key"] if in_clear else [])]
 
 
 def merge_list(connection: psycopg.Connection, extract: Extract, *, in_clear: bool) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,6 @@ from reprocessing import acts
 from warehouse import downstream, registry
 from warehouse.commands import Refusal, answer
 from warehouse.connections import connect
-from warehouse.downstream import LIST_COLUMNS
 from warehouse.registry import Extract
 
 
@@ -56,7 +55,7 @@ class Command(BaseCommand):
         if in_clear:
             user = actors.of_shell(actor)
             acts.note_export(extracts, actor=user)
-        columns = LIST_COLUMNS if in_clear else LIST_COLUMNS[:-1]
+        columns = downstream.list_columns(in_clear=in_clear)
         writer = csv.DictWriter(self.stdout, columns, extrasaction="ignore", lineterminator="")
         writer.writeheader()
         for extract in extracts:
