@@ -135,9 +135,7 @@ def left_to_retry(job: Job) -> list[dict[str, Any]]:
     return job.to_retry if job.kind == planning.REPROCESS and not job.dry_run else []
 
 
-def ask_outdated(
-    url: str, extract: str, group: str, *, expected: str | None, reason: str, actor: User, dry_run: bool = False
-) -> Job:
+def ask_outdated(url: str, extract: str, group: str, *, expected: str | None, reason: str, actor: User) -> Job:
     """Plan one job about the files of a group that freshness finds: from raw, or from the files where it needs them.
 
     At most MOST_OUTDATED of them, in the order of the source. `expected` and what it raises: as ask_found.
@@ -159,7 +157,7 @@ def ask_outdated(
         source="files" if found.way == differences.FILES else "raw",
     )
     runs = list(dict.fromkeys(file.load_run_id for file in taken))
-    return ask_reprocess(url, runs, options, reason=reason, actor=actor, dry_run=dry_run)
+    return ask_reprocess(url, runs, options, reason=reason, actor=actor)
 
 
 def _demand_shown(found: Sequence[Candidate | Live], expected: str | None, what: str, files: int) -> None:
