@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.http import HttpResponse, HttpResponseBase, QueryDict
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -49,7 +49,8 @@ def all_askers(request: Asked) -> HttpResponse:
 
 def _title(trigger: Trigger) -> str:
     """The rule in a few words; also of a rule that nothing knows any more."""
-    return next((kind.title for kind in rule_kinds.known() if kind.name == trigger.kind), trigger.kind)
+    kind = rule_kinds.find(trigger.kind)
+    return kind.title if kind else trigger.kind
 
 
 def _next(schedule: Schedule) -> Upcoming | None:
@@ -108,10 +109,6 @@ def _asks_for(found: Schedule) -> list[tuple[str, str]]:
     return shown
 
 
-def _empty_filter(sent: QueryDict | None) -> DiscoveryFilter:
-    return DiscoveryFilter(sent, registry.current().names)
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @rights.requires(rights.MANAGE_SCHEDULES)
 def edit(request: Asked, pk: int | None = None) -> HttpResponseBase:
@@ -120,7 +117,8 @@ def edit(request: Asked, pk: int | None = None) -> HttpResponseBase:
     former = (found.expression, found.zone)
     sent = request.POST or (request.GET if "expression" in request.GET else None)
     form = ScheduleForm(sent, instance=found, initial={"owner": found.owner_id or request.user.pk})
-    filters = schedules.filter_of(found) if pk and not sent else _empty_filter(sent)
+    kept = bool(pk) and not sent
+    filters = schedules.filter_of(found) if kept else DiscoveryFilter(sent, registry.current().names)
     valid = form.is_valid() and filters.is_valid()
     if request.method == "POST" and valid and "look" not in request.POST:
         found.wanted = {name: value for name, value in filters.cleaned_data.items() if value not in (None, "")}

@@ -30,7 +30,7 @@ def trigger(request: Asked, pk: int) -> HttpResponse:
         "schedules/trigger.html",
         {
             "trigger": found,
-            "kind": next((kind for kind in rule_kinds.known() if kind.name == found.kind), None),
+            "kind": rule_kinds.find(found.kind),
             "page": Paginator(seen, PAGE_ROWS).get_page(request.GET.get("page")),
             "writers": User.objects.filter(pk__in=found.authors).order_by("username"),
             "most_depth": MOST_DEPTH,
