@@ -28,6 +28,13 @@ def _demand_order(form: forms.BaseForm, found: Mapping[str, Any]) -> None:
         form.add_error("until", "This day is before the first one.")
 
 
+def _radio(label: str, choices: Sequence[tuple[str, str]], *, required: bool = False) -> forms.ChoiceField:
+    """One of some, the first of them unless another is chosen."""
+    return forms.ChoiceField(
+        label=label, required=required, choices=choices, initial=choices[0][0], widget=forms.RadioSelect
+    )
+
+
 class RunFilter(forms.Form):
     state = forms.ChoiceField(required=False, label="State")
     extract = forms.ChoiceField(required=False, label="Extract")
@@ -47,20 +54,16 @@ class RunFilter(forms.Form):
 
 
 class ReprocessForm(forms.Form):
-    source = forms.ChoiceField(
-        label="Read from",
-        choices=[
+    source = _radio(
+        "Read from",
+        [
             ("files", "The delivered files again (a new attempt at each file)"),
             ("raw", "The raw records that are there (only staging is made anew)"),
         ],
-        initial="files",
-        widget=forms.RadioSelect,
+        required=True,
     )
-    which = forms.ChoiceField(
-        label="Which files",
-        choices=[("all", "All files of the run"), ("failed", "Only the files that failed")],
-        initial="all",
-        widget=forms.RadioSelect,
+    which = _radio(
+        "Which files", [("all", "All files of the run"), ("failed", "Only the files that failed")], required=True
     )
     extracts = forms.MultipleChoiceField(
         label="Extracts", required=False, widget=forms.CheckboxSelectMultiple, help_text="None ticked: all of them."
@@ -76,32 +79,23 @@ class ReprocessForm(forms.Form):
         required=False, label="Extracted from (UTC)", widget=forms.DateInput(attrs={"type": "date"})
     )
     until = forms.DateField(required=False, label="to", widget=forms.DateInput(attrs={"type": "date"}))
-    mode = forms.ChoiceField(
-        label="Write",
-        required=False,
-        choices=[
+    mode = _radio(
+        "Write",
+        [
             ("incremental", "Only the rows that change"),
             ("replace", "Every row that the files own: owner and load time become new"),
         ],
-        initial="incremental",
-        widget=forms.RadioSelect,
     )
-    raw_history = forms.ChoiceField(
-        label="Raw records of the replaced attempts",
-        required=False,
-        choices=[("supersede", "Keep them, superseded"), ("delete", "Delete them (needs an archive of the run)")],
-        initial="supersede",
-        widget=forms.RadioSelect,
+    raw_history = _radio(
+        "Raw records of the replaced attempts",
+        [("supersede", "Keep them, superseded"), ("delete", "Delete them (needs an archive of the run)")],
     )
-    declaration = forms.ChoiceField(
-        label="Declaration of the extract",
-        required=False,
-        choices=[
+    declaration = _radio(
+        "Declaration of the extract",
+        [
             ("current", "The one in force"),
             ("original", "The one that each file was built with (dry run only: it shows, it cannot publish)"),
         ],
-        initial="current",
-        widget=forms.RadioSelect,
     )
     reason = forms.CharField(
         label="Reason",
@@ -167,13 +161,7 @@ class ReprocessForm(forms.Form):
 class WavesForm(forms.Form):
     """How a job publishes: at once, or in waves."""
 
-    publish = forms.ChoiceField(
-        label="Publish",
-        required=False,
-        choices=[("once", "Everything at once"), ("waves", "In waves, with checks after each")],
-        initial="once",
-        widget=forms.RadioSelect,
-    )
+    publish = _radio("Publish", [("once", "Everything at once"), ("waves", "In waves, with checks after each")])
     shares = forms.CharField(
         label="Waves up to (percent of the records)", required=False, initial="1, 10, 50, 100", max_length=100
     )
