@@ -1,19 +1,18 @@
 """The inbox of approvals."""
 
-from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from access import rights
+from access.rights import Asked
 from approvals.models import Decision, Request
 
 
 @require_safe
 @rights.requires(rights.SEE)
-def inbox(request: HttpRequest) -> HttpResponse:
+def inbox(request: Asked) -> HttpResponse:
     """What waits for a decision, oldest first, and what was decided last."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     waiting = Request.objects.filter(state=Request.State.PENDING, job__state="awaiting approval")
     return render(
         request,

@@ -183,11 +183,3 @@ class Claim:
         except DatabaseError:
             console.close()
             raise
-
-    @property
-    def cancelled(self) -> bool:
-        return self._cancelled.is_set()
-
-    @property
-    def lost(self) -> bool:
-        return self._lost.is_set()

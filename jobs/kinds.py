@@ -9,6 +9,7 @@ import psycopg
 from django.contrib.auth.models import User
 
 from jobs.models import Job
+from warehouse.journal import Writer
 from warehouse.progress import Progress
 
 
@@ -24,6 +25,11 @@ class Run(Protocol):
 
     def progress(self, said: Progress) -> None:
         """Say how far it is. Raises Cancelled when somebody has asked for that."""
+
+
+def writer_of(run: Run) -> Writer:
+    """On whose behalf a claim writes the warehouse."""
+    return Writer(run.job.pk, run.epoch, run.job.requested_by.get_username())
 
 
 @dataclass(frozen=True)

@@ -39,14 +39,14 @@ def lines(job: Job) -> list[str]:
     for table, counts in job.tables.items():
         told = ", ".join(f"{counts.get(name, 0):,} {name.replace('_', ' ')}" for name in COUNTED)
         said.append(f"  stg.{table}: {told}")
-    said += _declarations(job)
+    said += _around(job)
     said += [f"  left out: {item['key']}: {item['reason']}" for item in job.plan.excluded]
     if job.error:
         said.append(f"  {job.error}")
     return said
 
 
-def _declarations(job: Job) -> list[str]:
+def _around(job: Job) -> list[str]:
     """Which declaration it is about, what sets the files' own apart, and which tables depend on what changes."""
     preview, chosen = job.plan.preview or {}, job.plan.options.get("declaration")
     said = [f"  with the {chosen} declaration"] if chosen == "original" else []

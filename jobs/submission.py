@@ -19,7 +19,7 @@ _gates: list[Gate] = []
 _permits: list[Permit] = []
 
 
-class AlreadyActiveError(RuntimeError):
+class AlreadyActiveError(TellableError):
     """A load run has an active job, `job`."""
 
     def __init__(self, load_run_id: UUID, job: Job) -> None:

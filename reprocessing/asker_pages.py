@@ -1,13 +1,13 @@
 """What is done to a schedule or a trigger by a button: pause, resume, delete; and blackout windows."""
 
 from django.contrib import messages
-from django.contrib.auth.models import User
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from access import rights
+from access.rights import Asked
 from audit.transitions import StateChangedError
 from reprocessing import askers, blackouts
 from reprocessing.askers import Asks, NoOwnerError
@@ -26,9 +26,8 @@ def _asker_or_404(kind: str, pk: int) -> Asks:
 
 @require_POST
 @rights.requires(rights.MANAGE_SCHEDULES)
-def pause(request: HttpRequest, kind: str, pk: int) -> HttpResponseBase:
+def pause(request: Asked, kind: str, pk: int) -> HttpResponseBase:
     """Needs a reason."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     found, form = _asker_or_404(kind, pk), ReasonForm(request.POST)
     if not form.is_valid():
         messages.error(request, "Nothing was paused: say why.")
@@ -43,9 +42,8 @@ def pause(request: HttpRequest, kind: str, pk: int) -> HttpResponseBase:
 
 @require_POST
 @rights.requires(rights.MANAGE_SCHEDULES)
-def resume(request: HttpRequest, kind: str, pk: int) -> HttpResponseBase:
+def resume(request: Asked, kind: str, pk: int) -> HttpResponseBase:
     """What fell into the pause is not made up for."""
-    assert isinstance(request.user, User)  # noqa: S101
     found = _asker_or_404(kind, pk)
     try:
         if isinstance(found, Schedule):
@@ -62,9 +60,8 @@ def resume(request: HttpRequest, kind: str, pk: int) -> HttpResponseBase:
 
 @require_POST
 @rights.requires(rights.MANAGE_SCHEDULES)
-def delete(request: HttpRequest, kind: str, pk: int) -> HttpResponseBase:
+def delete(request: Asked, kind: str, pk: int) -> HttpResponseBase:
     """Needs a reason; its jobs stay."""
-    assert isinstance(request.user, User)  # noqa: S101
     found, form = _asker_or_404(kind, pk), ReasonForm(request.POST)
     if not form.is_valid():
         messages.error(request, "Nothing was deleted: say why.")
@@ -76,8 +73,7 @@ def delete(request: HttpRequest, kind: str, pk: int) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @rights.requires(rights.MANAGE_SCHEDULES)
-def add_blackout(request: HttpRequest) -> HttpResponseBase:
-    assert isinstance(request.user, User)  # noqa: S101
+def add_blackout(request: Asked) -> HttpResponseBase:
     form = BlackoutForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         blackouts.add(form.instance, request.user)
@@ -88,8 +84,7 @@ def add_blackout(request: HttpRequest) -> HttpResponseBase:
 
 @require_POST
 @rights.requires(rights.MANAGE_SCHEDULES)
-def remove_blackout(request: HttpRequest, pk: int) -> HttpResponseBase:
-    assert isinstance(request.user, User)  # noqa: S101
+def remove_blackout(request: Asked, pk: int) -> HttpResponseBase:
     blackouts.remove(get_object_or_404(Blackout, pk=pk), request.user)
     messages.success(request, "Removed.")
     return redirect("schedules")

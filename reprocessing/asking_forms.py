@@ -1,14 +1,16 @@
 """What people fill in of schedules, triggers and blackout windows."""
 
-from typing import Any
+from typing import Any, cast
 from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.models import User
 
 from reprocessing import askers, rule_kinds, slots
 from reprocessing.asking_models import Blackout, Schedule, Trigger
 from reprocessing.blackouts import WEEKDAYS, InForce
+from reprocessing.forms import offer, offer_extracts
 from reprocessing.schedules import MOST_CAUGHT_UP
 from reprocessing.slots import NoScheduleError
 
@@ -19,6 +21,15 @@ def zones() -> list[tuple[str, str]]:
     """Every zone there is, the console's own first."""
     own = settings.TIME_ZONE
     return [(own, own), ("UTC", "UTC"), *((zone, zone) for zone in sorted(available_timezones() - {own, "UTC"}))]
+
+
+def _offer_zones(form: forms.BaseForm) -> None:
+    offer(form, "zone", zones())
+    form.fields["zone"].initial = settings.TIME_ZONE
+
+
+def _offer_owners(form: forms.BaseForm) -> None:
+    cast("forms.ModelChoiceField[User]", form.fields["owner"]).queryset = askers.possible_owners()
 
 
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own takes none
@@ -43,10 +54,8 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own t
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.fields["zone"].choices = zones()  # type: ignore[attr-defined]
-        self.fields["zone"].initial = settings.TIME_ZONE
-        self.fields["owner"].queryset = askers.possible_owners()  # type: ignore[attr-defined]
-        self.fields["catch_up_most"].max_value = MOST_CAUGHT_UP  # type: ignore[attr-defined]
+        _offer_zones(self)
+        _offer_owners(self)
 
     def clean_catch_up_most(self) -> int:
         most: int = self.cleaned_data["catch_up_most"]
@@ -93,9 +102,9 @@ class TriggerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own ta
 
     def __init__(self, *args: Any, extracts: list[str], **more: Any) -> None:
         super().__init__(*args, **more)
-        self.fields["kind"].choices = [(k.name, f"{k.title}. {k.told}") for k in rule_kinds.known()]  # type: ignore[attr-defined]
-        self.fields["extract"].choices = [("", "Any extract"), *((e, e) for e in extracts)]  # type: ignore[attr-defined]
-        self.fields["owner"].queryset = askers.possible_owners()  # type: ignore[attr-defined]
+        offer(self, "kind", [(kind.name, f"{kind.title}. {kind.told}") for kind in rule_kinds.known()])
+        offer_extracts(self, extracts)
+        _offer_owners(self)
         if self.instance.threshold is not None:
             self.initial["threshold"] = round(100 * self.instance.threshold, 6)
 
@@ -141,8 +150,7 @@ class BlackoutForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own t
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.fields["zone"].choices = zones()  # type: ignore[attr-defined]
-        self.fields["zone"].initial = settings.TIME_ZONE
+        _offer_zones(self)
 
 
 class PastBlackoutForm(forms.Form):

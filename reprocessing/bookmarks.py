@@ -1,7 +1,6 @@
 """What processes remember and tell each other through the console's database: positions, versions, signs of life."""
 
 import secrets
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from reprocessing.asking_models import Bookmark
@@ -13,34 +12,21 @@ WATCHER = "watcher "
 FINGERPRINT = "fingerprint of "
 ALIVE_FOR = timedelta(seconds=30)
 
-Fingerprints = Callable[[Registry], Mapping[str, str]]
-
-
-def _declared(registry: Registry) -> Mapping[str, str]:
-    return {extract.name: extract.digest for extract in registry.extracts}
-
-
-_fingerprints: list[Fingerprints] = [_declared]
-
-
-def fingerprint_by(made: Fingerprints) -> None:
-    """Have "declaration changed" compare these (extract → text of 200 letters at most) in place of the digests."""
-    _fingerprints[:] = [made]
-
 
 def changed_fingerprints(registry: Registry, now: datetime) -> dict[str, str]:
-    """The extracts whose fingerprint is not the one seen last, and note it as seen. Of a new extract nothing is told.
+    """The extracts whose declaration is not the one seen last, with its digest, which is noted as seen. Of a new
+    extract nothing is told.
 
     Call it in a transaction: what is told is told once.
     """
     changed = {}
-    for extract, fingerprint in _fingerprints[0](registry).items():
+    for extract in registry.extracts:
         mark, made = Bookmark.objects.select_for_update().get_or_create(
-            name=FINGERPRINT + extract, defaults={"value": fingerprint, "at": now}
+            name=FINGERPRINT + extract.name, defaults={"value": extract.digest, "at": now}
         )
-        if not made and mark.value != fingerprint:
-            Bookmark.objects.filter(pk=mark.pk).update(value=fingerprint, at=now)
-            changed[extract] = fingerprint
+        if not made and mark.value != extract.digest:
+            Bookmark.objects.filter(pk=mark.pk).update(value=extract.digest, at=now)
+            changed[extract.name] = extract.digest
     return changed
 
 

@@ -1,12 +1,12 @@
 """The page of the circuit breakers: what tripped which, and the reset that needs a reason."""
 
 from django.contrib import messages
-from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from access import rights
+from access.rights import Asked
 from audit.transitions import StateChangedError
 from reprocessing import breaker
 from reprocessing.forms import ReasonForm
@@ -16,9 +16,8 @@ from warehouse import registry
 
 @require_safe
 @rights.requires(rights.SEE)
-def breakers(request: HttpRequest) -> HttpResponse:
+def breakers(request: Asked) -> HttpResponse:
     """Every extract; those whose breaker is not closed first."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     known = {found.extract: found for found in Breaker.objects.select_related("tripped_by", "reset_by", "probe")}
     rank = {Breaker.State.OPEN: 0, Breaker.State.HALF_OPEN: 1}
     shown = [known.get(e.name) or Breaker(extract=e.name) for e in registry.current().extracts]
@@ -37,9 +36,8 @@ def breakers(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @rights.requires(rights.RESET_BREAKER)
-def reset(request: HttpRequest, breaker_id: int) -> HttpResponseBase:
+def reset(request: Asked, breaker_id: int) -> HttpResponseBase:
     """Half open: one job may try."""
-    assert isinstance(request.user, User)  # noqa: S101
     found = get_object_or_404(Breaker, pk=breaker_id)
     form = ReasonForm(request.POST)
     if not form.is_valid():

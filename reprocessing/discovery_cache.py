@@ -18,7 +18,7 @@ from django.utils import timezone
 from jobs.models import JobRun
 from reprocessing import bookmarks, requests
 from warehouse import discovery, registry
-from warehouse.connections import connect
+from warehouse.connections import connect, snapshot
 from warehouse.discovery import Candidate, Filter, Found
 
 KEPT_FOR = timedelta(seconds=30)
@@ -50,8 +50,7 @@ def shown(wanted: Filter, *, fresh: bool = False, clock: Clock = timezone.now) -
         kept = _kept.get(key)
     if kept and not fresh and timedelta() <= now - kept.as_of < KEPT_FOR:
         return kept
-    with connect(settings.WAREHOUSE_URL, purpose="discovery") as connection, connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with connect(settings.WAREHOUSE_URL, purpose="discovery") as connection, snapshot(connection):
         found = discovery.find(connection, registry.current(), wanted, held)
         listed = discovery.candidates(connection, registry.current(), wanted, held, limit=MOST_LISTED)
     made = Shown(found, listed, now)

@@ -4,15 +4,15 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from access import rights
+from access.rights import Asked
 from jobs.submission import AlreadyActiveError
-from reprocessing import blackouts, discovery_cache, requests
+from reprocessing import acts, blackouts, discovery_cache, requests
 from reprocessing.asking_forms import PastBlackoutForm
 from reprocessing.forms import DiscoveryFilter, ReasonForm, WavesForm
 from warehouse import discovery as found_files
@@ -23,14 +23,13 @@ from warehouse.errors import TellableError
 
 
 def _filter_of(data: QueryDict) -> DiscoveryFilter:
-    return DiscoveryFilter(data, sorted(extract.name for extract in registry.current().extracts))
+    return DiscoveryFilter(data, registry.current().names)
 
 
 @require_safe
 @rights.requires(rights.SEE)
-def discovery(request: HttpRequest) -> HttpResponse:
+def discovery(request: Asked) -> HttpResponse:
     """Every file that failed, is stuck, was never taken up, or had too many records refused."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     form = _filter_of(request.GET)
     context: dict[str, Any] = {
         "form": form,
@@ -65,9 +64,8 @@ def _found(wanted: Filter, *, fresh: bool) -> dict[str, Any]:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @rights.requires(rights.REPROCESS)
-def reprocess(request: HttpRequest) -> HttpResponseBase:
+def reprocess(request: Asked) -> HttpResponseBase:
     """Ask for one job about every file that the filter takes, as it was shown."""
-    assert isinstance(request.user, User)  # noqa: S101
     filters, form = _filter_of(request.GET), ReasonForm(request.POST or None)
     waves = WavesForm(request.POST or None)
     if not filters.is_valid():
@@ -107,16 +105,13 @@ def reprocess(request: HttpRequest) -> HttpResponseBase:
 
 @require_POST
 @rights.requires(rights.RELEASE)
-def release(request: HttpRequest) -> HttpResponseBase:
+def release(request: Asked) -> HttpResponseBase:
     """Let files that kept failing be taken again."""
-    assert isinstance(request.user, User)  # noqa: S101
     form = ReasonForm(request.POST)
     files = [int(file) for file in request.POST.getlist("file") if file.isdecimal() and len(file) < 10]
     if not form.is_valid() or not files:
         messages.error(request, "Nothing was released: choose the files and say why they can be read now.")
     else:
-        released = requests.release(
-            settings.WAREHOUSE_URL, files, reason=form.cleaned_data["reason"], actor=request.user
-        )
+        released = acts.release(settings.WAREHOUSE_URL, files, reason=form.cleaned_data["reason"], actor=request.user)
         messages.success(request, f"{released:,} released. Discovery takes them again.")
     return redirect("discovery")

@@ -7,20 +7,18 @@ from datetime import datetime
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.models import User
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from access import rights
-from audit.transitions import record
-from reprocessing import requests
+from access.rights import Asked
+from reprocessing import acts
 from reprocessing.forms import ReasonForm
 from warehouse import downstream as stale
 from warehouse import registry
 from warehouse.connections import connect
-from warehouse.downstream import LIST_COLUMNS
 from warehouse.registry import Extract
 
 
@@ -33,9 +31,8 @@ def _extract_or_404(name: str) -> Extract:
 
 @require_safe
 @rights.requires(rights.SEE)
-def downstream(request: HttpRequest) -> HttpResponse:
+def downstream(request: Asked) -> HttpResponse:
     """What is stale since when, how many keys, and of which load runs a merge would resolve it."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     known = registry.current()
     with connect(settings.WAREHOUSE_URL, purpose="downstream") as connection:
         found = stale.look(connection, known)
@@ -55,13 +52,11 @@ def downstream(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @rights.requires(rights.SEE)
-def export(request: HttpRequest, extract: str) -> HttpResponseBase:
+def export(request: Asked, extract: str) -> HttpResponseBase:
     """The re-merge list as CSV: hashes of the keys by GET; the keys in clear by POST, with the right, in the trail."""
-    assert isinstance(request.user, User)  # noqa: S101
     chosen, in_clear = _extract_or_404(extract), request.method == "POST"
     if in_clear:
-        rights.demand(request.user, rights.EXPORT_KEYS)
-        record(request.user, "natural keys exported", request.user, {"extracts": [chosen.name]})
+        acts.note_export([chosen], actor=request.user)
     answer = StreamingHttpResponse(_lines(chosen, in_clear=in_clear), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="re-merge-{chosen.table}.csv"'
     answer["Cache-Control"] = "no-store"
@@ -69,9 +64,8 @@ def export(request: HttpRequest, extract: str) -> HttpResponseBase:
 
 
 def _lines(extract: Extract, *, in_clear: bool) -> Iterator[str]:
-    columns = LIST_COLUMNS if in_clear else LIST_COLUMNS[:-1]
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns, extrasaction="ignore")
+    writer = csv.DictWriter(out, stale.list_columns(in_clear=in_clear), extrasaction="ignore")
     writer.writeheader()
     with connect(settings.WAREHOUSE_URL, purpose="re-merge list") as connection:
         for row in stale.merge_list(connection, extract, in_clear=in_clear):
@@ -85,14 +79,13 @@ def _lines(extract: Extract, *, in_clear: bool) -> Iterator[str]:
 
 @require_POST
 @rights.requires(rights.REMERGE)
-def merged(request: HttpRequest, extract: str) -> HttpResponseBase:
+def merged(request: Asked, extract: str) -> HttpResponseBase:
     """A person says that core holds what was shown as stale."""
-    assert isinstance(request.user, User)  # noqa: S101
     chosen, form, seen = _extract_or_404(extract), ReasonForm(request.POST), _moment(request.POST.get("seen", ""))
     if not form.is_valid() or seen is None:
         messages.error(request, "Nothing was taken from the list: say how core came to hold these keys.")
     else:
-        keys = requests.say_merged(
+        keys = acts.say_merged(
             settings.WAREHOUSE_URL, chosen, seen=seen, reason=form.cleaned_data["reason"], actor=request.user
         )
         messages.success(request, f"{keys:,} keys of {chosen.name} were taken from the list.")

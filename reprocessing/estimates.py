@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from statistics import quantiles
 from typing import Any
 
-from jobs.models import Job
+from django.utils import timezone
+
+from jobs.models import Job, Plan
 
 LOOKED_BACK = timedelta(days=30)
 MOST_JOBS = 200
@@ -25,6 +27,13 @@ class Estimate:
 
     def as_json(self) -> dict[str, Any]:
         return {"estimate_low": self.low, "estimate_seconds": self.high, "estimate_basis": self.basis}
+
+
+def measured(plan: Plan, records: int, preview_seconds: float) -> dict[str, Any]:
+    """What a preview says of its size and of how long the run will take."""
+    extracts = {item["extract"] for item in plan.included}
+    expected = estimate(plan.kind, extracts, records, preview_seconds, now=timezone.now())
+    return {"records": records, "preview_seconds": preview_seconds, **expected.as_json()}
 
 
 def estimate(kind: str, extracts: Iterable[str], records: int, preview_seconds: float, *, now: datetime) -> Estimate:

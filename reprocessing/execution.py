@@ -1,32 +1,21 @@
 """The job kinds of this room, and how a reprocessing is previewed and carried out."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from itertools import groupby
 from time import monotonic
 from typing import Any
-from uuid import UUID
 
 import psycopg
-from django.utils import timezone
 
-from jobs.kinds import Kind, Preview, Run, Steps
+from jobs.kinds import Kind, Preview, Run, Steps, writer_of
 from jobs.models import Job, Plan
-from reprocessing import breaker, estimates, rolling_back, rollout, rollout_acts, versions
-from reprocessing.breaker import Evidence
-from reprocessing.planning import KIND as REPROCESS
-from reprocessing.planning import ROLLOUT, CannotPlanError
-from warehouse import aside, diff, discovery, downstream, history, journal, registry, reprocess, room
+from reprocessing import breaker, breaker_evidence, estimates, planning, rolling_back, rollout, rollout_acts, versions
+from reprocessing.planning import REPROCESS, ROLLOUT, CannotPlanError
+from warehouse import aside, diff, discovery, downstream, journal, registry, reprocess, room
 from warehouse.build import Workspace
-from warehouse.diff import Counts, Diff
-from warehouse.journal import Writer
+from warehouse.registry import Registry
 from warehouse.reprocess import PUBLISH, Prepared, Work
 from warehouse.room import Room
 from warehouse.sources import Content
-
-
-def _writer(run: Run) -> Writer:
-    return Writer(run.job.pk, run.epoch, run.job.requested_by.get_username())
 
 
 def _work(run: Run) -> Work:
@@ -39,57 +28,67 @@ def _work(run: Run) -> Work:
     return Work(files=files, rewrite=rewrite)
 
 
-def _expected(run: Run) -> dict[str, Diff]:
-    return {table: Diff.from_json(counts) for table, counts in run.job.plan.tables.items()}
-
-
 def _preview_reprocess(run: Run) -> Preview:
     """The dry run: everything but the publish. Files that turn out unreadable move to the excluded ones."""
-    writer, plan, known = _writer(run), run.job.plan, versions.in_force(run.connection, run.job.plan)
+    writer, plan, known = writer_of(run), run.job.plan, versions.in_force(run.connection, run.job.plan)
     _refuse_other_making(run.job)
     journal.raise_fence(run.connection, writer)
-    space, began = Workspace(writer.tag), monotonic()
-    needed = _room(run)
+    began, needed = monotonic(), _room(run)
     made = reprocess.prepare(run.connection, known, _work(run), writer, run.progress)
-    preview = {
-        "tables": {table: found.as_json() for table, found in made.diffs.items()},
-        "samples": {c.extract.table: diff.sample(run.connection, c, space) for c in made.changes},
-        "causes": {c.extract.table: diff.causes(run.connection, c, space) for c in made.changes},
-        "declarations": versions.told(run.connection, registry.current(), plan.included),
-        "dependants": _dependants(run, made.diffs),
-    }
-    staged = [file for files in made.staged.values() for file in files]
-    malformed = sum(file.intake.rejected for file in staged)
-    objections = _objections(run, made)
+    effect = _effect(run, made)
+    objections = breaker_evidence.objections(run, made)
     seconds = monotonic() - began
     for file, reason in made.failed.items():
         discovery.note_failed_try(run.connection, run.job.pk, file, reason)
-    read = {file.old: file.intake.read for file in staged}
-    included = [
-        {**item, "records": read.get(item["file"], item["records"])}
-        for item in plan.included
-        if item["file"] not in made.failed
-    ]
-    excluded = plan.excluded + [
-        {**item, "code": "unreadable", "reason": made.failed[item["file"]]}
-        for item in plan.included
-        if item["file"] in made.failed
-    ]
+    included, excluded = _told_apart(plan, made)
+    refused = breaker_evidence.refused(run.job, objections)
     if not included:
-        _refused(run, objections)
         told = " ".join(item["reason"] for item in excluded if item["code"] == "unreadable")
         raise CannotPlanError(f"No file can be read again. {told} Staging is unchanged.")
-    records = sum(found.counts.records for found in made.diffs.values()) + malformed
-    malformed_by = {
-        extract.name: sum(file.intake.rejected for file in made.staged.get(extract.table, ()))
-        for extract in known.extracts
-        if made.staged.get(extract.table)
+    malformed = _malformed_by(known, made)
+    records = sum(found.counts.records for found in made.diffs.values()) + sum(malformed.values())
+    preview = {
+        **effect,
+        "malformed_by": malformed,
+        "objections": objections,
+        "room": asdict(needed),
+        **estimates.measured(plan, records, seconds),
     }
-    preview |= {
-        **{"malformed": malformed, "malformed_by": malformed_by},
-        **{"objections": objections, "room": asdict(needed)},
+    return Preview(included, excluded, preview, refused)
+
+
+def _effect(run: Run, made: Prepared) -> dict[str, Any]:
+    """What a preview says of staging, and of what the files were built with and what depends on them."""
+    space = Workspace(writer_of(run).tag)
+    changed = [table for table, found in made.diffs.items() if found.counts.written]
+    return {
+        "tables": {table: found.as_json() for table, found in made.diffs.items()},
+        "samples": {c.extract.table: diff.sample(run.connection, c, space) for c in made.changes},
+        "causes": {c.extract.table: diff.causes(run.connection, c, space) for c in made.changes},
+        "declarations": versions.told(run.connection, registry.current(), run.job.plan.included),
+        "dependants": downstream.dependants(run.connection, registry.current(), changed),
     }
-    return Preview(included, excluded, preview | _estimated(run, records, seconds), _refused(run, objections))
+
+
+def _told_apart(plan: Plan, made: Prepared) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The files that are included, with what was read of them, and the excluded ones."""
+    read = {file.old: file.intake.read for files in made.staged.values() for file in files}
+    included, excluded = [], list(plan.excluded)
+    for item in plan.included:
+        if item["file"] in made.failed:
+            excluded.append({**item, "code": "unreadable", "reason": made.failed[item["file"]]})
+        else:
+            included.append({**item, "records": read.get(item["file"], item["records"])})
+    return included, excluded
+
+
+def _malformed_by(known: Registry, made: Prepared) -> dict[str, int]:
+    """Extract → records of its files that could not be read."""
+    return {
+        known.of_table(table).name: sum(file.intake.rejected for file in files)
+        for table, files in made.staged.items()
+        if files
+    }
 
 
 def _room(run: Run) -> Room:
@@ -104,11 +103,6 @@ def _given_up(connection: psycopg.Connection, job: Job) -> None:
         discovery.note_failed_try(connection, job.pk, file, "The worker died while it read the file.")
 
 
-def _dependants(run: Run, diffs: Mapping[str, Diff]) -> list[dict[str, Any]]:
-    changed = [table for table, found in diffs.items() if found.counts.written]
-    return downstream.dependants(run.connection, registry.current(), changed)
-
-
 def _preview_rollout(run: Run) -> Preview:
     """The dry run of the whole selection, split into waves."""
     return rollout.with_waves(run.job.plan, _preview_reprocess(run))
@@ -120,49 +114,6 @@ def _refuse_other_making(job: Job) -> None:
         rollout.refuse_other_making(job.parent)
 
 
-def _objections(run: Run, made: Prepared) -> dict[str, list[str]]:
-    """Extract → what the circuit breaker says against the preview; only extracts against which something is said."""
-    said = {}
-    for name in sorted({item["extract"] for item in run.job.plan.included}):
-        table = registry.current()[name].table
-        staged = made.staged.get(table, [])
-        before_read, before_rejected = history.judged_before(run.connection, [file.old for file in staged])
-        evidence = Evidence(
-            counts=made.diffs[table].counts if table in made.diffs else Counts(),
-            malformed=sum(file.intake.rejected for file in staged),
-            before_read=before_read,
-            before_rejected=before_rejected,
-            failures_in_a_row=_failures_in_a_row(run.job.plan, name, made.failed),
-        )
-        if found := breaker.judge(evidence):
-            said[name] = found
-    return said
-
-
-def _failures_in_a_row(plan: Plan, extract: str, failed: Mapping[int, str]) -> int:
-    of_extract = [item["file"] in failed for item in plan.included if item["extract"] == extract]
-    return max((len(list(row)) for bad, row in groupby(of_extract) if bad), default=0)
-
-
-def _refused(run: Run, objections: Mapping[str, list[str]]) -> str:
-    """Trip or ask the breakers of the job's extracts; why it must stop ("": it need not)."""
-    job = run.job
-    if job.dry_run or job.plan.options.get("past_breaker"):
-        return ""
-    if objections:
-        breaker.trip(job, objections)
-        told = " ".join(f"{extract}: {' '.join(found)}" for extract, found in objections.items())
-        return f"Stopped before publishing. Staging is unchanged. {told} Its circuit breaker is open now."
-    told = " ".join(breaker.admit(job, sorted({item["extract"] for item in job.plan.included})))
-    return f"Stopped before publishing. Staging is unchanged. {told}" if told else ""
-
-
-def _estimated(run: Run, records: int, seconds: float) -> dict[str, Any]:
-    extracts = {item["extract"] for item in run.job.plan.included}
-    expected = estimates.estimate(run.job.kind, extracts, records, seconds, now=timezone.now())
-    return {"records": records, "preview_seconds": seconds, **expected.as_json()}
-
-
 def _execute_reprocess(run: Run) -> dict[str, Any]:
     if journal.done(run.connection, run.job.pk, PUBLISH) is None:
         _room(run)
@@ -170,17 +121,13 @@ def _execute_reprocess(run: Run) -> dict[str, Any]:
         run.connection,
         registry.current(),
         _work(run),
-        _writer(run),
+        writer_of(run),
         reason=run.job.plan.reason,
-        expected=_expected(run),
+        expected=planning.expected(run.job.plan),
         told=run.progress,
     )
     breaker.passed(run.job)
     return outcome
-
-
-def _published(step: str, connection: psycopg.Connection, job_id: UUID) -> dict[str, Any] | None:
-    return journal.done(connection, job_id, step)
 
 
 KINDS = (
@@ -190,7 +137,7 @@ KINDS = (
         False,
         _preview_reprocess,
         _execute_reprocess,
-        lambda connection, job_id: _published(PUBLISH, connection, job_id),
+        lambda connection, job_id: journal.done(connection, job_id, PUBLISH),
         _given_up,
     ),
     rolling_back.KIND,

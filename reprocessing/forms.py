@@ -1,8 +1,8 @@
 """What people fill in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 
@@ -10,6 +10,29 @@ from reprocessing.planning import Options
 from reprocessing.runs import STATES
 from reprocessing.waves import MOST_PAUSE_MINUTES, UNTIL_PROMOTED, Rules, shares
 from warehouse.discovery import Filter
+
+
+def offer(form: forms.BaseForm, name: str, choices: Iterable[tuple[Any, str]]) -> None:
+    """Set what can be chosen in a field, where that is known only when the form is made."""
+    cast(forms.ChoiceField, form.fields[name]).choices = list(choices)
+
+
+def offer_extracts(form: forms.BaseForm, names: Iterable[str]) -> None:
+    """Let one extract be chosen, or any."""
+    offer(form, "extract", [("", "Any extract"), *((name, name) for name in names)])
+
+
+def _demand_order(form: forms.BaseForm, found: Mapping[str, Any]) -> None:
+    since, until = found.get("since"), found.get("until")
+    if since and until and until < since:
+        form.add_error("until", "This day is before the first one.")
+
+
+def _radio(label: str, choices: Sequence[tuple[str, str]], *, required: bool = False) -> forms.ChoiceField:
+    """One of some, the first of them unless another is chosen."""
+    return forms.ChoiceField(
+        label=label, required=required, choices=choices, initial=choices[0][0], widget=forms.RadioSelect
+    )
 
 
 class RunFilter(forms.Form):
@@ -21,32 +44,26 @@ class RunFilter(forms.Form):
     def __init__(self, data: Any, extracts: list[str]) -> None:
         super().__init__(data)
         states = [(state, state.replace("_", " ").capitalize()) for state in STATES]
-        self.fields["state"].choices = [("", "Any state"), *states]  # type: ignore[attr-defined]
-        self.fields["extract"].choices = [("", "Any extract"), *((e, e) for e in extracts)]  # type: ignore[attr-defined]
+        offer(self, "state", [("", "Any state"), *states])
+        offer_extracts(self, extracts)
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
-        since, until = found.get("since"), found.get("until")
-        if since and until and until < since:
-            self.add_error("until", "This day is before the first one.")
+        _demand_order(self, found)
         return found
 
 
 class ReprocessForm(forms.Form):
-    source = forms.ChoiceField(
-        label="Read from",
-        choices=[
+    source = _radio(
+        "Read from",
+        [
             ("files", "The delivered files again (a new attempt at each file)"),
             ("raw", "The raw records that are there (only staging is made anew)"),
         ],
-        initial="files",
-        widget=forms.RadioSelect,
+        required=True,
     )
-    which = forms.ChoiceField(
-        label="Which files",
-        choices=[("all", "All files of the run"), ("failed", "Only the files that failed")],
-        initial="all",
-        widget=forms.RadioSelect,
+    which = _radio(
+        "Which files", [("all", "All files of the run"), ("failed", "Only the files that failed")], required=True
     )
     extracts = forms.MultipleChoiceField(
         label="Extracts", required=False, widget=forms.CheckboxSelectMultiple, help_text="None ticked: all of them."
@@ -62,32 +79,23 @@ class ReprocessForm(forms.Form):
         required=False, label="Extracted from (UTC)", widget=forms.DateInput(attrs={"type": "date"})
     )
     until = forms.DateField(required=False, label="to", widget=forms.DateInput(attrs={"type": "date"}))
-    mode = forms.ChoiceField(
-        label="Write",
-        required=False,
-        choices=[
+    mode = _radio(
+        "Write",
+        [
             ("incremental", "Only the rows that change"),
             ("replace", "Every row that the files own: owner and load time become new"),
         ],
-        initial="incremental",
-        widget=forms.RadioSelect,
     )
-    raw_history = forms.ChoiceField(
-        label="Raw records of the replaced attempts",
-        required=False,
-        choices=[("supersede", "Keep them, superseded"), ("delete", "Delete them (needs an archive of the run)")],
-        initial="supersede",
-        widget=forms.RadioSelect,
+    raw_history = _radio(
+        "Raw records of the replaced attempts",
+        [("supersede", "Keep them, superseded"), ("delete", "Delete them (needs an archive of the run)")],
     )
-    declaration = forms.ChoiceField(
-        label="Declaration of the extract",
-        required=False,
-        choices=[
+    declaration = _radio(
+        "Declaration of the extract",
+        [
             ("current", "The one in force"),
             ("original", "The one that each file was built with (dry run only: it shows, it cannot publish)"),
         ],
-        initial="current",
-        widget=forms.RadioSelect,
     )
     reason = forms.CharField(
         label="Reason",
@@ -107,14 +115,12 @@ class ReprocessForm(forms.Form):
         self, data: Any = None, *, extracts: list[str], files: Sequence[tuple[int, str]] = (), **more: Any
     ) -> None:
         super().__init__(data, **more)
-        self.fields["extracts"].choices = [(e, e) for e in extracts]  # type: ignore[attr-defined]
-        self.fields["only_files"].choices = list(files)  # type: ignore[attr-defined]
+        offer(self, "extracts", [(extract, extract) for extract in extracts])
+        offer(self, "only_files", files)
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
-        since, until = found.get("since"), found.get("until")
-        if since and until and until < since:
-            self.add_error("until", "This day is before the first one.")
+        _demand_order(self, found)
         if found.get("declaration") == "original" and not found.get("dry_run"):
             self.add_error("declaration", "Tick the dry run as well: with a former declaration nothing is published.")
         return found
@@ -155,13 +161,7 @@ class ReprocessForm(forms.Form):
 class WavesForm(forms.Form):
     """How a job publishes: at once, or in waves."""
 
-    publish = forms.ChoiceField(
-        label="Publish",
-        required=False,
-        choices=[("once", "Everything at once"), ("waves", "In waves, with checks after each")],
-        initial="once",
-        widget=forms.RadioSelect,
-    )
+    publish = _radio("Publish", [("once", "Everything at once"), ("waves", "In waves, with checks after each")])
     shares = forms.CharField(
         label="Waves up to (percent of the records)", required=False, initial="1, 10, 50, 100", max_length=100
     )
@@ -225,7 +225,7 @@ class DiscoveryFilter(forms.Form):
 
     def __init__(self, data: Any, extracts: list[str]) -> None:
         super().__init__(data)
-        self.fields["extract"].choices = [("", "Any extract"), *((e, e) for e in extracts)]  # type: ignore[attr-defined]
+        offer_extracts(self, extracts)
         self.fields["most"].widget.attrs["placeholder"] = str(Filter.most)
 
     def clean(self) -> dict[str, Any]:
@@ -269,7 +269,7 @@ class RollbackForm(ReasonForm):
 
     def __init__(self, data: Any, *, tables: list[str], later: int) -> None:
         super().__init__(data)
-        self.fields["tables"].choices = [(table, f"stg.{table}") for table in tables]  # type: ignore[attr-defined]
+        offer(self, "tables", [(table, f"stg.{table}") for table in tables])
         if len(tables) < 2:
             del self.fields["tables"]
         if later:

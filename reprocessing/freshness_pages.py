@@ -4,19 +4,19 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from access import rights
+from access.rights import Asked
 from jobs.submission import AlreadyActiveError
-from reprocessing import requests
+from reprocessing import acts, requests
 from reprocessing.forms import ReasonForm
 from warehouse import differences, redelivery, registry
 from warehouse import freshness as judged
-from warehouse.connections import connect
+from warehouse.connections import connect, snapshot
 from warehouse.errors import TellableError
 from warehouse.models import LoadRunFile
 
@@ -31,12 +31,10 @@ def _extract_of(request: HttpRequest) -> str:
 
 @require_safe
 @rights.requires(rights.SEE)
-def freshness(request: HttpRequest) -> HttpResponse:
+def freshness(request: Asked) -> HttpResponse:
     """Every live file in one place: current, out of date by component, or unknown."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     extract = _extract_of(request)
-    with connect(settings.WAREHOUSE_URL, purpose="freshness") as connection, connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with connect(settings.WAREHOUSE_URL, purpose="freshness") as connection, snapshot(connection):
         found = judged.find(connection, registry.current(), extract=extract, held=requests.held_runs())
         compared = redelivery.last(connection)
     return render(
@@ -47,7 +45,7 @@ def freshness(request: HttpRequest) -> HttpResponse:
             "sections": [("groups", found.groups), ("unknown", found.unknowns), ("current", found.notes)],
             "compared": compared,
             "extract": extract,
-            "extracts": sorted(each.name for each in registry.current().extracts),
+            "extracts": registry.current().names,
             "may_reprocess": rights.may(request.user, rights.REPROCESS),
         },
     )
@@ -55,9 +53,8 @@ def freshness(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @rights.requires(rights.REPROCESS)
-def reprocess(request: HttpRequest) -> HttpResponseBase:
+def reprocess(request: Asked) -> HttpResponseBase:
     """Ask for one job about the files of a group, as it was shown."""
-    assert isinstance(request.user, User)  # noqa: S101
     extract, group, form = _extract_of(request), request.GET.get("group", ""), ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -93,12 +90,11 @@ def reprocess(request: HttpRequest) -> HttpResponseBase:
 
 @require_POST
 @rights.requires(rights.REPROCESS)
-def compare(request: HttpRequest) -> HttpResponseBase:
+def compare(request: Asked) -> HttpResponseBase:
     """Compare files at the source with what was loaded, those compared longest ago first, as long as a page can."""
-    assert isinstance(request.user, User)  # noqa: S101
     extract = _extract_of(request)
     try:
-        found = requests.compare_sources(settings.WAREHOUSE_URL, extract, actor=request.user, seconds=COMPARE_SECONDS)
+        found = acts.compare_sources(settings.WAREHOUSE_URL, extract, actor=request.user, seconds=COMPARE_SECONDS)
     except (TellableError, OSError) as error:
         messages.error(request, f"The files were not compared. {error}")
     else:
@@ -111,7 +107,7 @@ def compare(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 @rights.requires(rights.SEE)
-def why(request: HttpRequest, file: int) -> HttpResponse:
+def why(request: Asked, file: int) -> HttpResponse:
     """One file: with what its rows were built, what differs now, and what that asks for."""
     found_file = LoadRunFile.objects.select_related("superseded_by").filter(pk=file).first()
     if found_file is None:

@@ -8,12 +8,13 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from access import rights
+from access.rights import Asked
 from approvals import gate, rules
 from approvals.gate import RefusedError
 from approvals.models import Request
@@ -22,7 +23,7 @@ from audit.transitions import StateChangedError
 from jobs import submission
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
-from reprocessing import planning, requests, rollback_requests, rolling_back, rollout_pages, ways_back
+from reprocessing import effects, planning, requests, rollback_requests, rolling_back, rollout_pages, ways_back
 from reprocessing.forms import DecisionForm, RollbackForm
 from reprocessing.ways_back import WayBack
 from warehouse.connections import connect
@@ -34,7 +35,7 @@ STOP_POLLING = 286
 
 @require_safe
 @rights.requires(rights.SEE)
-def jobs(request: HttpRequest) -> HttpResponse:
+def jobs(request: Asked) -> HttpResponse:
     """Every job, active ones first."""
     state = request.GET.get("state", "")
     found = Job.objects.select_related("plan", "requested_by")
@@ -52,19 +53,16 @@ def jobs(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @rights.requires(rights.SEE)
-def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
+def job(request: Asked, job_id: UUID) -> HttpResponse:
     """One job; asked by htmx, only its live part."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     found = _job_or_404(job_id)
+    live = request.headers.get("HX-Target") == "live"
+    if live and request.GET.get("state", "") != rollout_pages.mark(found):  # the whole page has changed with it
+        return HttpResponse(headers={"HX-Refresh": "true"})
     context = _context(request.user, found)
-    if request.headers.get("HX-Target") != "live":
-        context["way"] = _way_back(found)
-    if request.headers.get("HX-Target") == "live":
-        known = request.GET.get("state", "")
-        if known != rollout_pages.mark(found):  # the whole page has changed with it
-            return HttpResponse(headers={"HX-Refresh": "true"})
+    if live:
         return render(request, "jobs/job.html#live", context, status=200 if found.active else STOP_POLLING)
-    return render(request, "jobs/job.html", context)
+    return render(request, "jobs/job.html", {**context, "way": _way_back(found)})
 
 
 def _job_or_404(job_id: UUID) -> Job:
@@ -74,22 +72,22 @@ def _job_or_404(job_id: UUID) -> Job:
 def _context(user: User, found: Job) -> dict[str, Any]:
     approval = Request.objects.filter(job=found).first()
     waits = approval is not None and approval.state == Request.State.PENDING and found.state == Job.State.AWAITING
-    counts = found.tables.values()
+    tables = effects.tables(found)
     return {
         "job": found,
         "plan": found.plan,
         "files": found.plan.included,
-        "tables": _tables(found),
-        "samples": _samples(found),
-        "causes": _causes(found),
-        "changes": sum(c["inserted"] + c["updated"] + c["deleted"] for c in counts),
+        "tables": tables,
+        "samples": effects.samples(found.plan),
+        "causes": effects.causes(found.plan),
+        "changes": sum(map(effects.changes, tables)),
         "changed_files": [item for item in found.plan.included if item.get("changed")],
         "approval": approval,
         "decisions": approval.decisions.select_related("reviewer") if approval else [],
         "thresholds": (rules.MOST_RECORDS, rules.MOST_SECONDS),
         "may_decide": waits and rights.may(user, rights.DECIDE) and user.pk not in found.asked_by,
         "own": user.pk in found.asked_by,
-        "retries": found.to_retry if _can_be_retried(user, found) else [],
+        "retries": requests.left_to_retry(found) if rights.may(user, rights.REPROCESS) else [],
         "mark": rollout_pages.mark(found),
         "may_cancel": _can_be_cancelled(found) and rights.may(user, rights.CANCEL),
         "may_roll_back": _can_be_rolled_back(found) and rights.may(user, rights.ROLL_BACK),
@@ -109,28 +107,7 @@ def _can_be_cancelled(found: Job) -> bool:
     return found.active and not begun
 
 
-def _tables(found: Job) -> list[dict[str, Any]]:
-    """The counts of each table, the most changed first."""
-    tables = [{"name": f"stg.{table}", **counts} for table, counts in found.tables.items()]
-    return sorted(tables, key=lambda t: (-(t["inserted"] + t["updated"] + t["deleted"]), t["name"]))
-
-
-def _samples(found: Job) -> list[dict[str, Any]]:
-    preview = found.plan.preview or {}
-    return [{"table": f"stg.{table}", "rows": rows} for table, rows in preview.get("samples", {}).items() if rows]
-
-
-def _causes(found: Job) -> list[dict[str, Any]]:
-    preview = found.plan.preview or {}
-    return [{"table": f"stg.{table}", **c} for table, causes in preview.get("causes", {}).items() for c in causes]
-
-
 def _can_be_rolled_back(found: Job) -> bool:
-    return found.kind == planning.KIND and found.state in Job.PUBLISHED and found.plan.options["source"] == "files"
-
-
-def _can_be_retried(user: User, found: Job) -> bool:
-    return found.kind == planning.KIND and not found.dry_run and rights.may(user, rights.REPROCESS)
     return not rollback_requests.can_be_asked(found) and found.plan.options["source"] == "files"
 
 
@@ -175,8 +152,7 @@ def _eta(found: Job) -> float | None:
 
 @require_POST
 @rights.requires(rights.CANCEL)
-def cancel(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
-    assert isinstance(request.user, User)  # noqa: S101
+def cancel(request: Asked, job_id: UUID) -> HttpResponseBase:
     found = _job_or_404(job_id)
     try:
         if submission.cancel(found, request.user):
@@ -190,9 +166,8 @@ def cancel(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 
 @require_POST
 @rights.requires(rights.REPROCESS)
-def retry(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+def retry(request: Asked, job_id: UUID) -> HttpResponseBase:
     """Ask anew for what the job did not do."""
-    assert isinstance(request.user, User)  # noqa: S101
     found = _job_or_404(job_id)
     try:
         asked = requests.ask_retry(settings.WAREHOUSE_URL, found, actor=request.user)
@@ -208,11 +183,10 @@ def retry(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @rights.requires(rights.ROLL_BACK)
-def roll_back(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+def roll_back(request: Asked, job_id: UUID) -> HttpResponseBase:
     """Ask for the rollback of a job; what it would do is previewed, and somebody else must approve it."""
-    assert isinstance(request.user, User)  # noqa: S101
     found = _job_or_404(job_id)
-    way, tables = _way_back(found), [table["name"].removeprefix("stg.") for table in _tables(found)]
+    way, tables = _way_back(found), [table["name"].removeprefix("stg.") for table in effects.tables(found)]
     form = RollbackForm(request.POST or None, tables=tables, later=len(way.later) if way else 0)
     if request.method == "POST" and form.is_valid():
         try:
@@ -249,9 +223,8 @@ def _way_back(found: Job) -> WayBack | None:
 
 @require_POST
 @rights.requires(rights.DECIDE)
-def decision(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+def decision(request: Asked, job_id: UUID) -> HttpResponseBase:
     """A reviewer's decision about the plan as they were shown it."""
-    assert isinstance(request.user, User)  # noqa: S101
     approval = get_object_or_404(Request, job_id=job_id)
     form = DecisionForm(request.POST)
     if not form.is_valid():

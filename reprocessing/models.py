@@ -1,4 +1,4 @@
-"""The circuit breaker of each extract; the rest of this room's models stand in the modules that are named here."""
+"""Circuit breakers, and rollouts with their waves; what asks for jobs by itself stands in asking_models.py."""
 
 from django.conf import settings
 from django.db import models

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +12,14 @@ from jobs.models import Job, Plan
 from reprocessing.waves import Rules
 from warehouse import attempts, builds, history
 from warehouse.attempts import Attempt
+from warehouse.diff import Diff
+from warehouse.discovery import SILENT_FOR
 from warehouse.errors import TellableError, reason_of
 from warehouse.registry import Registry
 
-KIND = "reprocess"
+REPROCESS = "reprocess"
 ROLLOUT = "rollout"
-KINDS = (KIND, ROLLOUT)
-STUCK_AFTER = timedelta(hours=2)
+KINDS = (REPROCESS, ROLLOUT)
 SOURCES = ("files", "raw")
 WHICH = ("all", "failed")
 MODES = ("incremental", "replace")
@@ -138,7 +139,7 @@ def select(
 
 def _busy(connection: psycopg.Connection, load_runs: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
     """The runs that still go, with code and reason. Raises CannotPlanError where there is no such run."""
-    found = dict(history.going(connection, load_runs, silent_for=STUCK_AFTER))
+    found = dict(history.going(connection, load_runs, silent_for=SILENT_FOR))
     if missing := [str(run) for run in load_runs if run not in found]:
         raise CannotPlanError(f"There is no load run {', '.join(missing)}.")
     told = "its run is still running; wait until it has finished, or until it has been silent for 2 h"
@@ -213,9 +214,14 @@ def plan(selection: Selection, options: Options, reason: str, waves: Rules | Non
         runs = ", ".join(str(run) for run in selection.load_runs[:3]) + (", …" if len(selection.load_runs) > 3 else "")
         raise CannotPlanError(f"No file of load run {runs} would be read. {why}".strip())
     return Plan(
-        kind=ROLLOUT if waves else KIND,
+        kind=ROLLOUT if waves else REPROCESS,
         reason=reason,
         options=options.as_json() | (waves.as_json() if waves else {}),
         included=selection.included,
         excluded=selection.excluded,
     )
+
+
+def expected(plan: Plan) -> dict[str, Diff]:
+    """Table → what the approved preview says that changes."""
+    return {table: Diff.from_json(counts) for table, counts in plan.tables.items()}

@@ -3,28 +3,24 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db import transaction
-from django.utils import timezone
 
 from access import rights
 from audit.transitions import record
 from jobs import submission
 from jobs.models import Job, JobRun
-from reprocessing import blackouts, bookmarks, planning, versions
+from reprocessing import blackouts, planning, versions
 from reprocessing.origin import Origin
 from reprocessing.planning import CannotPlanError, Options
 from reprocessing.waves import Rules
-from warehouse import differences, discovery, downstream, freshness, redelivery, registry
+from warehouse import differences, discovery, freshness, registry
 from warehouse.connections import connect
 from warehouse.discovery import Candidate, Filter
 from warehouse.errors import TellableError
 from warehouse.freshness import Live
-from warehouse.redelivery import Compared
-from warehouse.registry import Extract
 
 MOST_OUTDATED = 2_000  # files of one job
 
@@ -103,11 +99,7 @@ def ask_found(
         found = discovery.candidates(connection, registry.current(), wanted, held_runs(), only_taken=True)
     if not found:
         raise CannotPlanError("No file that is found would be taken. Nothing was asked for.")
-    if expected is not None and mark(found) != expected:
-        raise ChangedMeanwhileError(
-            f"What needs reprocessing has changed since it was shown: it is {len(found):,} files now."
-            " Nothing was asked for; look again."
-        )
+    _demand_shown(found, expected, "What needs reprocessing", len(found))
     files = frozenset(candidate.load_run_file_id for candidate in found)
     runs = list(dict.fromkeys(candidate.load_run_id for candidate in found))
     return ask_reprocess(
@@ -128,7 +120,7 @@ def ask_retry(url: str, job: Job, *, actor: User) -> Job:
 
     Raises what ask_reprocess raises, and CannotPlanError where nothing is left to retry.
     """
-    files = job.to_retry if job.kind == planning.KIND and not job.dry_run else []
+    files = left_to_retry(job)
     if not files:
         raise CannotPlanError(f"There is nothing to retry: this job is {job.get_state_display().lower()}.")
     options = replace(
@@ -138,9 +130,12 @@ def ask_retry(url: str, job: Job, *, actor: User) -> Job:
     return ask_reprocess(url, runs, options, reason=job.plan.reason, actor=actor)
 
 
-def ask_outdated(
-    url: str, extract: str, group: str, *, expected: str | None, reason: str, actor: User, dry_run: bool = False
-) -> Job:
+def left_to_retry(job: Job) -> list[dict[str, Any]]:
+    """The files that ask_retry() takes."""
+    return job.to_retry if job.kind == planning.REPROCESS and not job.dry_run else []
+
+
+def ask_outdated(url: str, extract: str, group: str, *, expected: str | None, reason: str, actor: User) -> Job:
     """Plan one job about the files of a group that freshness finds: from raw, or from the files where it needs them.
 
     At most MOST_OUTDATED of them, in the order of the source. `expected` and what it raises: as ask_found.
@@ -156,17 +151,21 @@ def ask_outdated(
             " `manage.py warehouse apply` first. Nothing was asked for."
         )
     taken = files[:MOST_OUTDATED]
-    if expected is not None and mark(taken) != expected:
-        raise ChangedMeanwhileError(
-            f"What is out of date in this way has changed since it was shown: it is {len(files):,} files now."
-            " Nothing was asked for; look again."
-        )
+    _demand_shown(taken, expected, "What is out of date in this way", len(files))
     options = Options(
         files=frozenset(file.load_run_file_id for file in taken),
         source="files" if found.way == differences.FILES else "raw",
     )
     runs = list(dict.fromkeys(file.load_run_id for file in taken))
-    return ask_reprocess(url, runs, options, reason=reason, actor=actor, dry_run=dry_run)
+    return ask_reprocess(url, runs, options, reason=reason, actor=actor)
+
+
+def _demand_shown(found: Sequence[Candidate | Live], expected: str | None, what: str, files: int) -> None:
+    """Raises ChangedMeanwhileError."""
+    if expected is not None and mark(found) != expected:
+        raise ChangedMeanwhileError(
+            f"{what} has changed since it was shown: it is {files:,} files now. Nothing was asked for; look again."
+        )
 
 
 def held_runs() -> list[UUID]:
@@ -178,31 +177,3 @@ def mark(found: Sequence[Candidate | Live]) -> str:
     """Equal for the same files in the same order."""
     ids = ",".join(str(candidate.load_run_file_id) for candidate in found)
     return hashlib.sha256(ids.encode()).hexdigest()[:16]
-
-
-def release(url: str, files: Sequence[int], *, reason: str, actor: User) -> int:
-    """Let discovery take these files again though they kept failing; how many were held back.
-
-    Raises PermissionDenied.
-    """
-    rights.demand(actor, rights.RELEASE)
-    with connect(url, purpose="release") as connection, transaction.atomic():
-        record(actor, "files released", actor, {"files": list(files), "reason": reason})
-        bookmarks.outdate_discovery(timezone.now())
-        return discovery.release(connection, files)
-
-
-def compare_sources(url: str, extract: str, *, actor: User, seconds: float) -> Compared:
-    """Compare files at the source with what was loaded, for as long as a page can wait. Raises PermissionDenied."""
-    rights.demand(actor, rights.REPROCESS)
-    with connect(url, purpose="compare sources") as connection:
-        return redelivery.compare(connection, registry.current(), extract=extract, seconds=seconds)
-
-
-def say_merged(url: str, extract: Extract, *, seen: datetime, reason: str, actor: User) -> int:
-    """Take the keys that were stale at `seen` from the list: core holds them. How many. Raises PermissionDenied."""
-    rights.demand(actor, rights.REMERGE)
-    with connect(url, purpose="downstream") as connection, transaction.atomic():
-        keys = downstream.dealt_with(connection, extract, seen=seen)
-        record(actor, "core said up to date", actor, {"extract": extract.name, "keys": keys, "reason": reason})
-        return keys

@@ -5,16 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.utils import timezone
 
 from audit.transitions import move, record
-from jobs.kinds import Kind, Preview, Run
+from jobs.kinds import Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
-from reprocessing import estimates
+from reprocessing import estimates, planning
 from reprocessing.models import Wave
 from warehouse import journal, registry, rollback
-from warehouse.diff import Diff
-from warehouse.journal import Writer
 from warehouse.rollback import ROLLBACK as ROLLED_BACK
 from warehouse.rollback import Expected
 from warehouse.undoing import Undo
@@ -34,37 +31,27 @@ def rollbacks_of(job: Job) -> list[Job]:
     return list(asked.exclude(state__in=[Job.State.CANCELLED, Job.State.REJECTED]).distinct())
 
 
-def _writer(run: Run) -> Writer:
-    return Writer(run.job.pk, run.epoch, run.job.requested_by.get_username())
-
-
 def _preview(run: Run) -> Preview:
-    writer, plan, began = _writer(run), run.job.plan, monotonic()
+    writer, plan, began = writer_of(run), run.job.plan, monotonic()
     journal.raise_fence(run.connection, writer)
     found = rollback.preview(run.connection, registry.current(), undo_of(plan), writer)
     seconds = monotonic() - began
     records = sum(diff.counts.records for diff in found.diffs.values())
-    extracts = {item["extract"] for item in plan.included}
-    expected = estimates.estimate(NAME, extracts, records, seconds, now=timezone.now())
     preview = {
         "tables": {table: diff.as_json() for table, diff in found.diffs.items()},
         "samples": found.samples,
         "causes": {},
         "on_top": found.on_top,
         "exact": found.exact,
-        "records": records,
-        "preview_seconds": seconds,
-        **expected.as_json(),
+        **estimates.measured(plan, records, seconds),
     }
     return Preview(plan.included, plan.excluded, preview)
 
 
 def _execute(run: Run) -> dict[str, Any]:
     plan = run.job.plan
-    expected = Expected(
-        {table: Diff.from_json(counts) for table, counts in plan.tables.items()}, (plan.preview or {}).get("exact", {})
-    )
-    return rollback.execute(run.connection, registry.current(), undo_of(plan), _writer(run), expected=expected)
+    expected = Expected(planning.expected(plan), (plan.preview or {}).get("exact", {}))
+    return rollback.execute(run.connection, registry.current(), undo_of(plan), writer_of(run), expected=expected)
 
 
 def _ended(rollback_job: Job) -> None:

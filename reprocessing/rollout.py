@@ -23,7 +23,7 @@ from jobs.models import Job, Plan
 from jobs.submission import AlreadyActiveError, NotPermittedError
 from reprocessing import rollback_requests, wave_checks, wave_evidence, waves
 from reprocessing.models import Rollout, Wave
-from reprocessing.planning import KIND as REPROCESS
+from reprocessing.planning import REPROCESS
 from reprocessing.waves import UNTIL_PROMOTED, Rules
 from warehouse import attempts, code, history, registry
 from warehouse.errors import TellableError
@@ -149,7 +149,7 @@ def refuse_other_making(job: Job) -> None:
 
 def _judge(run: Run, rollout: Rollout, wave: Wave) -> None:
     """The wave's job is over: check what it published, and go on or pause, in one transaction."""
-    assert wave.job is not None  # noqa: S101
+    assert wave.job is not None  # noqa: S101  a running wave has one
     if wave.job.state not in Job.PUBLISHED:
         with transaction.atomic():
             detail = {"job": str(wave.job_id), "state": wave.job.state}
@@ -229,7 +229,7 @@ def resume(now: datetime) -> int:
 def _abort(run: Run, rollout: Rollout) -> None:
     """End where it stands; with what was published taken back, if that was asked for, as a plan of its own."""
     actor = rollout.abort_by
-    assert actor is not None  # noqa: S101
+    assert actor is not None  # noqa: S101  step() has looked
     published = rollout.waves.filter(state__in=Wave.PUBLISHED).count()
     told = (
         f"Aborted by {actor.get_username()}: {rollout.abort_reason.rstrip('. ')}. {published:,} of"
@@ -266,7 +266,7 @@ def outcome(rollout: Rollout) -> dict[str, Any]:
     tables: dict[str, dict[str, int]] = {}
     load_runs: dict[str, str] = {}
     for wave in rollout.waves.filter(state__in=Wave.PUBLISHED).select_related("job"):
-        assert wave.job is not None and wave.job.outcome is not None  # noqa: S101
+        assert wave.job is not None and wave.job.outcome is not None  # noqa: S101  it published
         for table, counts in wave.job.outcome["tables"].items():
             so_far = tables.setdefault(table, {})
             numbers = {name: number for name, number in counts.items() if isinstance(number, int)}

@@ -1,19 +1,21 @@
 """What the page of a rollout shows of its waves, and the buttons on it."""
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from access import rights
+from access.rights import Asked
 from audit.transitions import StateChangedError
 from jobs.models import Job
-from reprocessing import planning, rollout_acts
+from reprocessing import effects, planning, rollout_acts
 from reprocessing.models import Rollout, Wave
 from reprocessing.rollout_acts import NeedsReasonError
 
@@ -39,19 +41,15 @@ class Shown:
 
     @property
     def changed_tables(self) -> list[dict[str, Any]]:
-        return [table for table in self.tables if _written(table)]
+        return [table for table in self.tables if effects.changes(table)]
 
     @property
     def unchanged_tables(self) -> list[dict[str, Any]]:
-        return [table for table in self.tables if not _written(table)]
+        return [table for table in self.tables if not effects.changes(table)]
 
     @property
     def changes(self) -> int:
-        return sum(_written(table) for table in self.tables)
-
-
-def _written(table: dict[str, Any]) -> int:
-    return int(table["inserted"] + table["updated"] + table["deleted"])
+        return sum(effects.changes(table) for table in self.tables)
 
 
 def context(user: User, job: Job) -> dict[str, Any]:
@@ -114,21 +112,12 @@ def _waves(job: Job, rollout: Rollout | None) -> list[Shown]:
                 width=f"{width:.1f}",
                 job=found.job if found else None,
                 checks=found.checks if found else [],
-                tables=_tables(found.job) if found and found.job else [],
-                samples=_samples(found.job) if found and found.job else [],
+                tables=sorted(effects.tables(found.job), key=itemgetter("name")) if found and found.job else [],
+                samples=effects.samples(found.job.plan) if found and found.job else [],
             )
         )
         x += width
     return shown
-
-
-def _tables(job: Job) -> list[dict[str, Any]]:
-    return [{"name": f"stg.{table}", **counts} for table, counts in sorted(job.tables.items())]
-
-
-def _samples(job: Job) -> list[dict[str, Any]]:
-    preview = job.plan.preview or {}
-    return [{"table": f"stg.{table}", "rows": rows} for table, rows in preview.get("samples", {}).items() if rows]
 
 
 def _job(job_id: UUID) -> Job:
@@ -137,9 +126,8 @@ def _job(job_id: UUID) -> Job:
 
 @require_POST
 @rights.requires(rights.REPROCESS)
-def promote(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+def promote(request: Asked, job_id: UUID) -> HttpResponseBase:
     """Go on with the next wave, or with all of them."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     job, reason = _job(job_id), request.POST.get("reason", "")[:500]
     act = rollout_acts.promote_all if request.POST.get("which") == "all" else rollout_acts.promote
     try:
@@ -154,9 +142,8 @@ def promote(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 
 @require_POST
 @rights.requires(rights.CANCEL)
-def pause(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+def pause(request: Asked, job_id: UUID) -> HttpResponseBase:
     """Begin no further wave."""
-    assert isinstance(request.user, User)  # noqa: S101
     job = _job(job_id)
     try:
         rollout_acts.pause(job, request.user)
@@ -168,9 +155,8 @@ def pause(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 
 @require_POST
 @rights.requires(rights.CANCEL)
-def abort(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+def abort(request: Asked, job_id: UUID) -> HttpResponseBase:
     """Stop here; keep what is published, or plan its rollback."""
-    assert isinstance(request.user, User)  # noqa: S101
     job, roll_back = _job(job_id), request.POST.get("then") == "roll back"
     try:
         rollout_acts.abort(job, request.user, reason=request.POST.get("reason", "")[:500], roll_back=roll_back)

@@ -72,6 +72,11 @@ def of(name: str) -> Kind:
     return _known[name]
 
 
+def find(name: str) -> Kind | None:
+    """None where nothing knows the rule (any more)."""
+    return _known.get(name)
+
+
 def known() -> list[Kind]:
     return list(_known.values())
 

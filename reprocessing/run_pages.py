@@ -5,13 +5,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from access import rights
+from access.rights import Asked
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
 from reprocessing import blackouts, planning, requests, runs
@@ -28,9 +28,9 @@ PAGE_ROWS = 50
 
 @require_safe
 @rights.requires(rights.SEE)
-def runs_page(request: HttpRequest) -> HttpResponse:
+def runs_page(request: Asked) -> HttpResponse:
     """Every load run, failed ones first."""
-    extracts = sorted(extract.name for extract in registry.current().extracts)
+    extracts = registry.current().names
     form = RunFilter(request.GET, extracts)
     valid = form.is_valid()
     found = runs.filtered(runs.listed(), form.cleaned_data) if valid else runs.listed().none()
@@ -53,9 +53,8 @@ def _run_or_404(load_run_id: UUID) -> LoadRun:
 
 @require_safe
 @rights.requires(rights.SEE)
-def run(request: HttpRequest, load_run_id: UUID) -> HttpResponse:
+def run(request: Asked, load_run_id: UUID) -> HttpResponse:
     """One load run: its files, what was refused and why, and the jobs about it."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     found = _run_or_404(load_run_id)
     files = LoadRunFile.objects.filter(load_run=found).select_related("superseded_by")
     with connect(settings.WAREHOUSE_URL, purpose="run page") as connection:
@@ -80,14 +79,13 @@ def run(request: HttpRequest, load_run_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @rights.requires(rights.REPROCESS)
-def reprocess(request: HttpRequest, load_run_id: UUID) -> HttpResponseBase:
+def reprocess(request: Asked, load_run_id: UUID) -> HttpResponseBase:
     """The form; while it is being filled in, the files that it selects are shown beside it."""
-    assert isinstance(request.user, User)  # noqa: S101
     found = _run_or_404(load_run_id)
     of_run = LoadRunFile.objects.filter(load_run=found).order_by("extract_type", "load_run_file_id")
     files = list(of_run.values_list("load_run_file_id", "s3_key"))
     names = list(dict.fromkeys(of_run.values_list("extract_type", flat=True)))
-    initial = {"which": "failed" if found.state in ("failed", "completed with failures") else "all"}  # type: ignore[attr-defined]
+    initial = {"which": "failed" if found.state in ("failed", "completed with failures") else "all"}  # type: ignore[attr-defined]  # runs.listed() adds it
     if request.method == "POST":
         form, waves = ReprocessForm(request.POST, extracts=names, files=files), WavesForm(request.POST)
         if form.is_valid() & waves.is_valid() and (job := _ask(request, form, waves, load_run_id)):
@@ -109,10 +107,9 @@ def reprocess(request: HttpRequest, load_run_id: UUID) -> HttpResponseBase:
     return render(request, f"runs/reprocess.html{part}", context, status=422 if request.POST else 200)
 
 
-def _ask(request: HttpRequest, form: ReprocessForm, waves: WavesForm, load_run_id: UUID) -> Job | None:
+def _ask(request: Asked, form: ReprocessForm, waves: WavesForm, load_run_id: UUID) -> Job | None:
     """The job, or None with the reason added to the form."""
     data: dict[str, Any] = form.cleaned_data
-    assert isinstance(request.user, User)  # noqa: S101
     try:
         return requests.ask_reprocess(
             settings.WAREHOUSE_URL,

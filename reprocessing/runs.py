@@ -1,6 +1,5 @@
 """Load runs as the pages list them: their state told truly, the bad ones first."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.db.models import (
@@ -21,9 +20,9 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Now
 
+from warehouse.discovery import SILENT_FOR
 from warehouse.models import LoadRun, LoadRunFile, StagingRun
 
-STUCK_AFTER = timedelta(hours=2)
 STATES = ("failed", "stuck", "completed with failures", "running", "completed", "cancelled", "rolled_back")
 
 
@@ -44,7 +43,7 @@ def listed() -> QuerySet[LoadRun, Any]:
         rejected=_of(files.annotate(n=Sum("rows_rejected")), "n")
         + _of(staging.annotate(n=Sum("total_rows_rejected")), "n"),
         silent=Case(
-            When(updated_at__lt=Now() - Value(STUCK_AFTER), then=Value(True)),
+            When(updated_at__lt=Now() - Value(SILENT_FOR), then=Value(True)),
             default=Value(False),
             output_field=BooleanField(),
         ),

@@ -3,12 +3,13 @@
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from access import rights
+from access.rights import Asked
 from reprocessing import askers, blackouts, bookmarks, rule_kinds, schedules, slots
 from reprocessing.askers import NoOwnerError
 from reprocessing.asking_forms import PastBlackoutForm, ScheduleForm
@@ -24,9 +25,8 @@ PAGE_ROWS = 50
 
 @require_safe
 @rights.requires(rights.SEE)
-def all_askers(request: HttpRequest) -> HttpResponse:
+def all_askers(request: Asked) -> HttpResponse:
     """Every schedule, trigger and blackout window, and whether a watcher runs."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     now, alive = timezone.now(), bookmarks.last_alive()
     found = Schedule.objects.select_related("owner")
     return render(
@@ -49,7 +49,8 @@ def all_askers(request: HttpRequest) -> HttpResponse:
 
 def _title(trigger: Trigger) -> str:
     """The rule in a few words; also of a rule that nothing knows any more."""
-    return next((kind.title for kind in rule_kinds.known() if kind.name == trigger.kind), trigger.kind)
+    kind = rule_kinds.find(trigger.kind)
+    return kind.title if kind else trigger.kind
 
 
 def _next(schedule: Schedule) -> Upcoming | None:
@@ -66,9 +67,8 @@ def _times(expression: str, zone: str, number: int = 5) -> list[Upcoming]:
 
 @require_safe
 @rights.requires(rights.SEE)
-def schedule(request: HttpRequest, pk: int) -> HttpResponse:
+def schedule(request: Asked, pk: int) -> HttpResponse:
     """One schedule: what it asks for, its next times, and what came of the last ones."""
-    assert isinstance(request.user, User)  # noqa: S101
     found = get_object_or_404(Schedule.objects.select_related("owner"), pk=pk)
     rows = Slot.objects.filter(schedule=found).select_related("job", "by")
     return render(
@@ -109,20 +109,16 @@ def _asks_for(found: Schedule) -> list[tuple[str, str]]:
     return shown
 
 
-def _empty_filter(sent: QueryDict | None) -> DiscoveryFilter:
-    return DiscoveryFilter(sent, sorted(extract.name for extract in registry.current().extracts))
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @rights.requires(rights.MANAGE_SCHEDULES)
-def edit(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
+def edit(request: Asked, pk: int | None = None) -> HttpResponseBase:
     """The form of a new or known schedule; its next times are shown before it is saved."""
-    assert isinstance(request.user, User)  # noqa: S101
     found = get_object_or_404(Schedule, pk=pk) if pk else Schedule(until=timezone.now())
     former = (found.expression, found.zone)
     sent = request.POST or (request.GET if "expression" in request.GET else None)
     form = ScheduleForm(sent, instance=found, initial={"owner": found.owner_id or request.user.pk})
-    filters = schedules.filter_of(found) if pk and not sent else _empty_filter(sent)
+    kept = bool(pk) and not sent
+    filters = schedules.filter_of(found) if kept else DiscoveryFilter(sent, registry.current().names)
     valid = form.is_valid() and filters.is_valid()
     if request.method == "POST" and valid and "look" not in request.POST:
         found.wanted = {name: value for name, value in filters.cleaned_data.items() if value not in (None, "")}
@@ -149,9 +145,8 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
 
 @require_POST
 @rights.requires(rights.MANAGE_SCHEDULES)
-def run_now(request: HttpRequest, pk: int) -> HttpResponseBase:
+def run_now(request: Asked, pk: int) -> HttpResponseBase:
     """Ask once, now, on the owner's behalf."""
-    assert isinstance(request.user, User)  # noqa: S101
     found = get_object_or_404(Schedule.objects.select_related("owner"), pk=pk)
     past = PastBlackoutForm(request.POST, blackouts.now_in_force())
     try:

@@ -219,7 +219,7 @@ def wanted_of(schedule: Schedule) -> Filter:
 def filter_of(schedule: Schedule) -> DiscoveryFilter:
     """The form of what it asks for, filled in."""
     filled = schedule.wanted if isinstance(schedule.wanted, dict) else {"most": "unreadable"}
-    return DiscoveryFilter(filled, sorted(extract.name for extract in registry.current().extracts))
+    return DiscoveryFilter(filled, registry.current().names)
 
 
 def _origin(slot: Slot) -> Origin:

@@ -3,11 +3,12 @@
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from access import rights
+from access.rights import Asked
 from reprocessing import askers, rule_kinds
 from reprocessing.askers import NoOwnerError
 from reprocessing.asking_forms import TriggerForm
@@ -20,9 +21,8 @@ PAGE_ROWS = 50
 
 @require_safe
 @rights.requires(rights.SEE)
-def trigger(request: HttpRequest, pk: int) -> HttpResponse:
+def trigger(request: Asked, pk: int) -> HttpResponse:
     """One rule: what it watches for, what it saw, and what came of each sighting."""
-    assert isinstance(request.user, User)  # noqa: S101  the right was checked
     found = get_object_or_404(Trigger.objects.select_related("owner"), pk=pk)
     seen = Sighting.objects.filter(trigger=found).select_related("job")
     return render(
@@ -30,7 +30,7 @@ def trigger(request: HttpRequest, pk: int) -> HttpResponse:
         "schedules/trigger.html",
         {
             "trigger": found,
-            "kind": next((kind for kind in rule_kinds.known() if kind.name == found.kind), None),
+            "kind": rule_kinds.find(found.kind),
             "page": Paginator(seen, PAGE_ROWS).get_page(request.GET.get("page")),
             "writers": User.objects.filter(pk__in=found.authors).order_by("username"),
             "most_depth": MOST_DEPTH,
@@ -41,15 +41,14 @@ def trigger(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @rights.requires(rights.MANAGE_SCHEDULES)
-def edit(request: HttpRequest, pk: int | None = None) -> HttpResponseBase:
+def edit(request: Asked, pk: int | None = None) -> HttpResponseBase:
     """The form of a new or known trigger."""
-    assert isinstance(request.user, User)  # noqa: S101
     found = get_object_or_404(Trigger, pk=pk) if pk else Trigger()
     form = TriggerForm(
         request.POST or None,
         instance=found,
         initial={"owner": found.owner_id or request.user.pk},
-        extracts=sorted(extract.name for extract in registry.current().extracts),
+        extracts=registry.current().names,
     )
     if request.method == "POST" and form.is_valid():
         try:

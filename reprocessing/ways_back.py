@@ -7,7 +7,7 @@ import psycopg
 from django.utils import timezone
 
 from jobs.models import Job
-from reprocessing import planning, rolling_back
+from reprocessing import effects, planning, rolling_back
 from warehouse import before_images, registry, rungs, undoing
 from warehouse.before_images import ImageSet
 from warehouse.rungs import Rung
@@ -71,7 +71,7 @@ def _kept(images: list[ImageSet]) -> list[ImageSet]:
 
 def _planned(job: Job) -> WayBack:
     """What a publish will leave behind, by the plan."""
-    rows = sum(c["inserted"] + c["updated"] + c["deleted"] for c in job.plan.tables.values())
+    rows = sum(map(effects.changes, job.plan.tables.values()))
     if job.plan.options["source"] == "raw":
         told = f"{rows:,} rows will be kept for {before_images.KEPT_FOR.days} days, to be read only."
         return WayBack(

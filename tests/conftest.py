@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
+from django.test import Client
 from psycopg import sql
 
 from access import rights
@@ -138,3 +139,15 @@ def console(house: House, people, settings, monkeypatch, warehouse_url: str) -> 
     yield house
     connections["warehouse"].close()
     connections["warehouse"] = former
+
+
+@pytest.fixture
+def as_(console: House, people) -> Callable[[str], Client]:
+    """A browser in which a user of the named role is logged in."""
+
+    def client(role: str) -> Client:
+        made = Client()
+        made.force_login(people[role])
+        return made
+
+    return client

@@ -36,9 +36,9 @@ def missing(connection: psycopg.Connection, registry: Registry) -> list[Step]:
         raise UnfitWarehouseError(f"PostgreSQL {version // 10000} is too old: Restage needs 15 or newer.")
     found = _Catalogue.read(connection)
     steps = [Step(f"schema {name}", f"CREATE SCHEMA {name}") for name in schema.SCHEMAS if name not in found.schemas]
-    steps += _definitions(connection, functions.definitions(version), found)
+    steps += _definitions(functions.definitions(version), found)
     for name, columns in schema.ETL_TABLES.items():
-        steps += _table_steps(connection, schema.Table("etl", name, columns), found)
+        steps += _table_steps(schema.Table("etl", name, columns), found)
     for name, body in schema.RESTAGE_TABLES.items():
         if ("restage", name) not in found.columns:
             steps.append(Step(f"table restage.{name}", f"CREATE TABLE restage.{name} ({body})"))
@@ -46,7 +46,7 @@ def missing(connection: psycopg.Connection, registry: Registry) -> list[Step]:
         if ("restage", name) not in found.columns:
             steps.append(Step(f"table restage.{name}", f"CREATE UNLOGGED TABLE restage.{name} ({body})"))
     for table in schema.data_tables(registry):
-        steps += _table_steps(connection, table, found)
+        steps += _table_steps(table, found)
     steps += _index_steps(found)
     steps += [step for extract in registry.extracts for step in _hash_steps(connection, extract, found)]
     for name, query in schema.views(registry).items():
@@ -147,12 +147,12 @@ def _digests(definitions: dict[str, str]) -> dict[str, str]:
     return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in definitions.items()}
 
 
-def _definitions(connection: psycopg.Connection, wanted: dict[str, str], found: _Catalogue) -> list[Step]:
+def _definitions(wanted: dict[str, str], found: _Catalogue) -> list[Step]:
     digests = _digests(wanted)
     return [Step(f"function restage.{n}", ddl) for n, ddl in wanted.items() if found.applied.get(n) != digests[n]]
 
 
-def _table_steps(connection: psycopg.Connection, table: schema.Table, found: _Catalogue) -> list[Step]:
+def _table_steps(table: schema.Table, found: _Catalogue) -> list[Step]:
     name = f"{table.schema}.{table.name}"
     existing = found.columns.get((table.schema, table.name))
     if existing is None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.exceptions import PermissionDenied
+from django.core.management.base import BaseCommand, CommandParser
 
 from warehouse.declarations import DeclarationError
 from warehouse.errors import TellableError, reason_of
@@ -34,6 +35,10 @@ class Answer:
             self._command.stdout.write(text)
 
 
+def offer_json(parser: CommandParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
 @contextmanager
 def answer(command: BaseCommand, *, as_json: bool) -> Iterator[Answer]:
     """Run the block and print its answer; a failure is one sentence on standard error, never a traceback."""
@@ -42,7 +47,7 @@ def answer(command: BaseCommand, *, as_json: bool) -> Iterator[Answer]:
         yield said
     except Refusal as refusal:
         failure, code = str(refusal), refusal.code
-    except (TellableError, DeclarationError) as error:
+    except (TellableError, DeclarationError, PermissionDenied) as error:
         failure, code = str(error), 1
     except (psycopg.Error, OSError) as error:
         failure, code = reason_of(error), 1

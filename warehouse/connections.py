@@ -35,6 +35,14 @@ def name_of(purpose: str) -> str:
 
 
 @contextmanager
+def snapshot(connection: psycopg.Connection) -> Iterator[None]:
+    """Everything that is read in here is as of one moment; nothing can be written. Needs an autocommit connection."""
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+@contextmanager
 def connect(url: str, *, purpose: str) -> Iterator[psycopg.Connection]:
     """An autocommit connection; `purpose` names it in pg_stat_activity. Raises UnreachableWarehouseError."""
     try:

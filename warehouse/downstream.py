@@ -17,14 +17,13 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
-from warehouse import names
+from warehouse import before_images, names
 from warehouse.build import Workspace
 from warehouse.change import Change
 from warehouse.diff import Counts
 from warehouse.registry import Extract, Registry
 
 MOST_KEYS = 1_000  # of one publication and extract that are noted one by one
-LIST_COLUMNS = ("extract", "load_run_id", "change", "since", "keys", "key_sha256", "key")
 
 # The names under which core's loader knows an extract: ours, the table's, or ours in the singular.
 _MERGED = """EXISTS (SELECT FROM etl.core_merge_runs m WHERE m.status = 'completed' AND m.load_run_id = c.load_run_id
@@ -65,9 +64,7 @@ def note(
     _forget(connection, extract)
     parts = {
         "extract": sql.Literal(extract.name),
-        "key": sql.SQL(", ").join(
-            sql.SQL("{}, k.{}").format(sql.Literal(name), sql.Identifier(name)) for name in extract.natural_key
-        ),
+        "key": before_images.key_json(change, "k"),
         "job": sql.SQL("{}::uuid").format(sql.Literal(str(job_id) if job_id else None)),
         "diff": space.table(extract, "diff"),
         "stand_ins": names.integers(ids.keys()),
@@ -82,7 +79,7 @@ def note(
         head = "SELECT {extract}, f.load_run_id, NULL::jsonb, count(*), k.class, {job}"
         tail = " GROUP BY f.load_run_id, k.class"
     else:
-        head = "SELECT {extract}, f.load_run_id, jsonb_build_object({key}), 1, k.class, {job}"
+        head = "SELECT {extract}, f.load_run_id, {key}, 1, k.class, {job}"
         tail = (
             " ON CONFLICT (extract_type, key) WHERE key IS NOT NULL DO UPDATE SET load_run_id = excluded.load_run_id,"
             " class = excluded.class, job_id = excluded.job_id, settled_at = NULL"
@@ -148,6 +145,11 @@ def dealt_with(connection: psycopg.Connection, extract: Extract, *, seen: dateti
         ).format(sql.Literal(extract.name), sql.Literal(seen), _merged(extract))
     ).fetchall()
     return sum(keys for (keys,) in rows)
+
+
+def list_columns(*, in_clear: bool) -> list[str]:
+    """Of the re-merge list."""
+    return ["extract", "load_run_id", "change", "since", "keys", "key_sha256", *(["key"] if in_clear else [])]
 
 
 def merge_list(connection: psycopg.Connection, extract: Extract, *, in_clear: bool) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from warehouse.connections import UnreachableWarehouseError
+from warehouse.connections import UnreachableWarehouseError, snapshot
 
 CHANNEL = "restage"
 KEPT_FOR = timedelta(days=7)
@@ -118,8 +118,7 @@ def read(connection: psycopg.Connection, position: str) -> tuple[str, list[Happe
     Needs an autocommit connection. A position that lies in the server's future (it was restored from a copy) is
     START again: what was read before is then read once more.
     """
-    with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with snapshot(connection):
         (now, ahead) = connection.execute(
             "SELECT pg_current_snapshot()::text,"
             " pg_snapshot_xmax(nullif(%s, '')::pg_snapshot) > pg_snapshot_xmax(pg_current_snapshot())",

@@ -37,7 +37,7 @@ class LoadRunFile(models.Model):
     rows_ingested = models.IntegerField(null=True)
     rows_rejected = models.IntegerField(null=True)
     status = models.TextField()
-    error_message = models.TextField(null=True)  # noqa: DJ001
+    error_message = models.TextField(null=True)  # noqa: DJ001  the same
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     superseded_at = models.DateTimeField(null=True)

@@ -1,4 +1,4 @@
-"""Carries a diff into staging: only the rows that change, their before-image first, the counts checked."""
+"""Carries a diff into staging: only the rows that change, the counts checked; and notes which checks records broke."""
 
 import psycopg
 from psycopg import sql

@@ -5,7 +5,6 @@ It reads every file, so it runs only when asked, and can stop and go on: what wa
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import psycopg
@@ -47,7 +46,6 @@ def compare(
     *,
     extract: str = "",
     seconds: float | None = None,
-    told: Callable[[int, int], None] = lambda done, whole: None,
 ) -> Compared:
     """Compare the live files (`extract`: of this one) and keep the verdicts; stops after `seconds`."""
     began, compared = time.monotonic(), Compared()
@@ -68,7 +66,6 @@ def compare(
         )
         compared.files += 1
         compared.verdicts[verdict] += 1
-        told(compared.files, len(waiting))
     compared.not_loaded = sum(
         _not_loaded(connection, registry, folder, there, extract) for folder, there in listed.items()
     )

@@ -136,6 +136,11 @@ class Registry:
     def __contains__(self, name: str) -> bool:
         return name in self._by_name
 
+    @property
+    def names(self) -> list[str]:
+        """Of all extracts, in alphabetical order."""
+        return sorted(self._by_name)
+
     def dependants(self, name: str) -> list[tuple[Extract, bool]]:
         """The extracts that depend on this one, with whether they do so directly; in dependency order."""
         found: dict[str, bool] = {name: False}

@@ -1,7 +1,8 @@
 """Reprocessing on the warehouse: read files again aside, show what would change, publish it in one transaction.
 
-A Work says which attempts are read again. `prepare` writes nothing outside restage_build and is the dry run; `publish`
-carries it out. Both build the same way, so the numbers of the one are the numbers of the other.
+A Work says which attempts are read again. prepare() is the dry run: it writes restage_build and notes of how far that
+is, nothing else. execute() prepares and publishes; the rows are built the same way, so the numbers of the one are the
+numbers of the other.
 """
 
 import hashlib
@@ -195,7 +196,7 @@ def execute(
             raise FileFailedError(f"{said} Nothing was changed.")
         told(Progress("publish"))
         with connection.transaction():
-            outcome = _publish(connection, registry, work, writer, prepared, Workspace(writer.tag), reason, expected)
+            outcome = _publish(connection, registry, writer, prepared, Workspace(writer.tag), reason, expected)
             failpoint("publishing")
         failpoint("published")
         downstream.settle(connection)
@@ -206,7 +207,6 @@ def execute(
 def _publish(
     connection: psycopg.Connection,
     registry: Registry,
-    work: Work,
     writer: Writer,
     prepared: Prepared,
     space: Workspace,

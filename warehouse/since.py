@@ -102,8 +102,8 @@ def _dependants(
 ) -> list[Dependant]:
     """Every extract that depends on this one; rows of a table refer by columns named like the parts of the key."""
     found = []
-    for other in registry.extracts:
-        if extract.name not in other.depends_on:
+    for other, direct in registry.dependants(extract.name):
+        if not direct:
             continue
         rows = None
         if set(extract.natural_key) <= {column.name for column in other.staged}:

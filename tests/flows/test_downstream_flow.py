@@ -6,7 +6,6 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.test import Client
 
 from audit.models import Event
 from jobs import work
@@ -18,16 +17,6 @@ from warehouse import downstream
 from warehouse.registry import Registry
 
 pytestmark = pytest.mark.django_db(databases="__all__")
-
-
-@pytest.fixture
-def as_(console: House, people):
-    def client(role: str) -> Client:
-        made = Client()
-        made.force_login(people[role])
-        return made
-
-    return client
 
 
 def answer(*words: str) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.test import Client
 
 from jobs import work
 from jobs.models import Job
@@ -30,16 +29,6 @@ def outdated(console: House) -> House:
     console.deliver("20260106", row("3"))
     declare(console, rules=(DEAR,))
     return console
-
-
-@pytest.fixture
-def as_(people):
-    def client(role: str) -> Client:
-        made = Client()
-        made.force_login(people[role])
-        return made
-
-    return client
 
 
 def answer(*words: str) -> dict[str, Any]:

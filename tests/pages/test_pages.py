@@ -29,16 +29,6 @@ def test_every_view_declares_its_right():
 
 
 @pytest.fixture
-def as_(console: House, people):
-    def client(role: str) -> Client:
-        made = Client()
-        made.force_login(people[role])
-        return made
-
-    return client
-
-
-@pytest.fixture
 def run(console: House) -> UUID:
     made = console.deliver("20260105", row("1"), row("2", seen="x"))
     console.write("20260105", row("1", fee="11"), row("2"))

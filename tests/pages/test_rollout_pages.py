@@ -27,16 +27,6 @@ def run(console: House):
     return loaded.load_run_id
 
 
-@pytest.fixture
-def as_(console, people):
-    def client(role: str) -> Client:
-        made = Client()
-        made.force_login(people[role])
-        return made
-
-    return client
-
-
 def driven(job: Job) -> Job:
     for _round in range(20):
         for found in [job, *job.children.filter(state__in=Job.WORKABLE)]:
@@ -109,9 +99,10 @@ def test_the_page_shows_the_waves_before_and_after_they_are_begun(as_, run, peop
     client = as_("operator")
     shown = page(client, job)
     assert "In 2 waves by file" in shown and shown.count("Waiting</span>") == 2
-    assert "Cancel this job" in shown
+    assert "Cancel this job" in shown and "Roll it back" not in shown
     driven(job)
     shown = page(client, job)
+    assert "Roll it back" in shown and "Roll it back" not in page(as_("viewer"), job)
     assert "All 2 waves are published" in shown and "Wave 1: 40 changes, checks passed" in shown
     assert "Visits: 0.0 % of the records were rejected, 0.0 % before." in shown
 

@@ -4,7 +4,6 @@ from datetime import time, timedelta
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
 from access import rights
@@ -12,21 +11,11 @@ from audit.models import Event
 from jobs.models import Job
 from reprocessing import bookmarks
 from reprocessing.models import Blackout, Schedule, Sighting, Slot, Trigger
-from tests.house import House, row
+from tests.house import row
 from tests.pages.test_hostile import ODD
 from tests.schedules.conftest import MINUTE, START, look, spoil, turn_at
 
 pytestmark = pytest.mark.django_db(databases="__all__")
-
-
-@pytest.fixture
-def as_(console: House, people):
-    def client(role: str) -> Client:
-        made = Client()
-        made.force_login(people[role])
-        return made
-
-    return client
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.models import Job
-from reprocessing import bookmarks, discovery_cache, requests
+from reprocessing import acts, bookmarks, discovery_cache, requests
 from reprocessing.planning import CannotPlanError
 from tests.house import House
 from tests.schedules.conftest import cancel, look, spoil
@@ -56,7 +56,7 @@ def test_jobs_and_releases_are_seen_at_once(console: House, people, settings):
         [job.pk],
     )
     assert discovery_cache.shown(Filter()).found.left_out == {"backing off": 1}, "not what was kept before the job"
-    requests.release(settings.WAREHOUSE_URL, [1], reason="r", actor=people["operator"])
+    acts.release(settings.WAREHOUSE_URL, [1], reason="r", actor=people["operator"])
     assert discovery_cache.shown(Filter()).found.taken == 1
 
 

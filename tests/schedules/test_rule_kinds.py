@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jobs.models import Job
-from reprocessing import bookmarks, rule_kinds, triggers
+from reprocessing import rule_kinds, triggers
 from reprocessing.asking_forms import TriggerForm
 from reprocessing.models import Bookmark, Sighting, Trigger
 from reprocessing.planning import Options
@@ -71,17 +71,6 @@ def test_a_changed_declaration_makes_staging_anew_from_raw(console: House, rule)
     job = Job.objects.get()
     assert (job.plan.options["source"], job.plan.options["extracts"]) == ("raw", ["Visits"])
     assert finish(job).state == "succeeded"
-
-
-def test_another_room_says_what_a_declaration_is(console: House, rule, monkeypatch):
-    monkeypatch.setattr(bookmarks, "_fingerprints", list(bookmarks._fingerprints))
-    rule(kind="declaration changed")
-    console.deliver("20260105", row("1"))
-    for version in "ab":
-        told = {"Visits": f"code {version}"}
-        bookmarks.fingerprint_by(lambda _registry, told=told: told)  # type: ignore[misc]
-        triggers.take_in_slowly(console.connection, START)
-    assert [s.mark for s in Sighting.objects.all()] == ["code b"]
 
 
 def test_another_room_registers_its_rule_and_reports(console: House, rule, monkeypatch):

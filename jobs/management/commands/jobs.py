@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from access import rights
 from audit.transitions import StateChangedError
-from jobs import actors, report, submission
+from jobs import actors, answers, submission
 from jobs.models import Job
 from warehouse.commands import Refusal, answer
 
@@ -20,8 +20,7 @@ class Command(BaseCommand):
         for name, does in (("show", "what it is, and how far"), ("cancel", "stop it before it publishes")):
             action = actions.add_parser(name, help=does)
             action.add_argument("job", type=UUID)
-            action.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
-            action.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+            answers.offer_actor(action)
 
     def handle(self, *, action: str, job: UUID, actor: str | None, **options: Any) -> None:
         with answer(self, as_json=options["json"]) as said:
@@ -37,8 +36,6 @@ class Command(BaseCommand):
                 except StateChangedError as error:
                     raise Refusal(f"It cannot be cancelled: it is {found.state}.") from error
                 found.refresh_from_db()
-            said.result = report.as_json(found)
-            for line in report.lines(found):
-                said.line(line)
+            answers.tell(said, found)
             if action == "cancel" and found.active:
                 said.line("Its worker has been asked to stop; nothing more is published.")

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from reprocessing import requests
 from warehouse import discovery, registry
-from warehouse.commands import Refusal, answer
+from warehouse.commands import Refusal, answer, offer_json
 from warehouse.connections import connect
 from warehouse.discovery import AGES, LEFT_OUT, WHYS, Filter
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--older-than", type=float, metavar="HOURS", help="leave out what is newer")
         parser.add_argument("--newer-than", type=float, metavar="HOURS", help="leave out what is older")
         parser.add_argument("--limit", type=int, default=Filter.most, metavar="FILES", help="take at most this many")
-        parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        offer_json(parser)
 
     def handle(self, **options: Any) -> None:
         with answer(self, as_json=options["json"]) as said:

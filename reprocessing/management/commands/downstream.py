@@ -5,17 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandParser
 from psycopg import Connection
 
-from access import rights
-from audit.transitions import record
-from jobs import actors
+from jobs import actors, answers
+from reprocessing import acts
 from warehouse import downstream, registry
 from warehouse.commands import Refusal, answer
 from warehouse.connections import connect
-from warehouse.downstream import LIST_COLUMNS
 from warehouse.registry import Extract
 
 
@@ -26,8 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--extract", default="", metavar="TYPE", help="only this extract")
         parser.add_argument("--csv", action="store_true", help="print the re-merge list as CSV, keys as SHA-256")
         parser.add_argument("--keys", action="store_true", help="with the keys in clear; needs the right, and is noted")
-        parser.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
-        parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        answers.offer_actor(parser)
 
     def handle(self, *, extract: str, actor: str | None, **options: Any) -> None:
         with answer(self, as_json=options["json"]) as said:
@@ -58,12 +54,8 @@ class Command(BaseCommand):
     def _export(self, connection: Connection, extracts: list[Extract], actor: str | None, *, in_clear: bool) -> None:
         if in_clear:
             user = actors.of_shell(actor)
-            try:
-                rights.demand(user, rights.EXPORT_KEYS)
-            except PermissionDenied as error:
-                raise Refusal(str(error)) from error
-            record(user, "natural keys exported", user, {"extracts": [each.name for each in extracts]})
-        columns = LIST_COLUMNS if in_clear else LIST_COLUMNS[:-1]
+            acts.note_export(extracts, actor=user)
+        columns = downstream.list_columns(in_clear=in_clear)
         writer = csv.DictWriter(self.stdout, columns, extrasaction="ignore", lineterminator="")
         writer.writeheader()
         for extract in extracts:

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from reprocessing import requests
 from warehouse import freshness, redelivery, registry
-from warehouse.commands import Refusal, answer
+from warehouse.commands import Refusal, answer, offer_json
 from warehouse.connections import connect
 from warehouse.freshness import Found, Group
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--sources", action="store_true", help="compare the files at the source first; reads every one of them"
         )
-        parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        offer_json(parser)
 
     def handle(self, *, extract: str, sources: bool, **options: Any) -> None:
         with answer(self, as_json=options["json"]) as said:

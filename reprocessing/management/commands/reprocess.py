@@ -5,18 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandParser
 
-from jobs import actors, report, waiting
-from jobs.models import Job
-from jobs.submission import AlreadyActiveError
+from jobs import actors, answers
 from reprocessing import requests
 from reprocessing.planning import DECLARATIONS, MODES, RAW_HISTORIES, SOURCES, WHICH, Options
 from reprocessing.waves import BY, UNTIL_PROMOTED, Rules, shares
 from warehouse.commands import Refusal, answer
-
-GOOD_ENDS = (*Job.PUBLISHED, Job.State.PREVIEWED, Job.State.AWAITING, Job.State.PAUSED)
 
 
 class Command(BaseCommand):
@@ -59,9 +54,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--failures", type=int, default=0, metavar="N", help="failed checks that do not pause it")
         parser.add_argument("--dry-run", action="store_true", help="show exactly what would change, and stop there")
-        parser.add_argument("--wait", action="store_true", help="stay until the job is over or waits for a person")
-        parser.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
-        parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        answers.offer_wait(parser)
 
     def handle(self, *, run: list[UUID], reason: str, actor: str | None, **options: Any) -> None:
         with answer(self, as_json=options["json"]) as said:
@@ -81,26 +74,17 @@ class Command(BaseCommand):
                 declaration=options["declaration"],
                 past_breaker=options["past_breaker"],
             )
-            try:
-                job = requests.ask_reprocess(
-                    settings.WAREHOUSE_URL,
-                    run,
-                    chosen,
-                    reason=reason.strip(),
-                    actor=actors.of_shell(actor),
-                    dry_run=options["dry_run"],
-                    past_blackout=options["past_blackout"],
-                    waves=_waves(options),
-                )
-            except (AlreadyActiveError, PermissionDenied) as error:
-                raise Refusal(str(error)) from error
-            if options["wait"]:
-                job = waiting.wait(job)
-            said.result = report.as_json(job)
-            for line in report.lines(job):
-                said.line(line)
-            if options["wait"] and job.state not in GOOD_ENDS:
-                raise Refusal(job.error or f"The job is {job.state}.")
+            job = requests.ask_reprocess(
+                settings.WAREHOUSE_URL,
+                run,
+                chosen,
+                reason=reason.strip(),
+                actor=actors.of_shell(actor),
+                dry_run=options["dry_run"],
+                past_blackout=options["past_blackout"],
+                waves=_waves(options),
+            )
+            answers.tell_asked(said, job, wait=options["wait"])
 
 
 def _waves(options: dict[str, Any]) -> Rules | None:

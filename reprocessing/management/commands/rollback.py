@@ -4,14 +4,11 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandParser
 
-from jobs import actors, report, waiting
+from jobs import actors, answers
 from jobs.models import Job
-from jobs.submission import AlreadyActiveError
 from reprocessing import rollback_requests
-from reprocessing.management.commands.reprocess import GOOD_ENDS
 from warehouse.commands import Refusal, answer
 
 
@@ -27,9 +24,7 @@ class Command(BaseCommand):
             help="take later jobs that replaced its files back with it, newest first",
         )
         parser.add_argument("--tables", nargs="+", default=[], metavar="TABLE", help="only these tables of staging")
-        parser.add_argument("--wait", action="store_true", help="stay until the job is over or waits for a person")
-        parser.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
-        parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        answers.offer_wait(parser)
 
     def handle(self, *, job: UUID, reason: str, actor: str | None, **options: Any) -> None:
         with answer(self, as_json=options["json"]) as said:
@@ -38,21 +33,12 @@ class Command(BaseCommand):
             undone = Job.objects.select_related("plan").filter(pk=job).first()
             if undone is None:
                 raise Refusal(f"There is no job {job}.")
-            try:
-                asked = rollback_requests.ask(
-                    settings.WAREHOUSE_URL,
-                    undone,
-                    reason=reason.strip(),
-                    actor=actors.of_shell(actor),
-                    with_later=options["with_later"],
-                    tables=options["tables"],
-                )
-            except (AlreadyActiveError, PermissionDenied) as error:
-                raise Refusal(str(error)) from error
-            if options["wait"]:
-                asked = waiting.wait(asked)
-            said.result = report.as_json(asked)
-            for line in report.lines(asked):
-                said.line(line)
-            if options["wait"] and asked.state not in GOOD_ENDS:
-                raise Refusal(asked.error or f"The job is {asked.state}.")
+            asked = rollback_requests.ask(
+                settings.WAREHOUSE_URL,
+                undone,
+                reason=reason.strip(),
+                actor=actors.of_shell(actor),
+                with_later=options["with_later"],
+                tables=options["tables"],
+            )
+            answers.tell_asked(said, asked, wait=options["wait"])

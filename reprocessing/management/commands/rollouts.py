@@ -4,11 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandParser
 
 from audit.transitions import StateChangedError
-from jobs import actors
+from jobs import actors, answers
 from jobs.models import Job
 from reprocessing import planning, rollout_acts, rollout_report
 from warehouse.commands import Refusal, answer
@@ -35,8 +34,7 @@ class Command(BaseCommand):
                 action.add_argument("--all", action="store_true", help="go on to the end without pauses")
             if name == "abort":
                 action.add_argument("--roll-back", action="store_true", help="plan the rollback of what is published")
-            action.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
-            action.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+            answers.offer_actor(action)
 
     def handle(self, *, action: str, job: UUID, actor: str | None, **options: Any) -> None:
         with answer(self, as_json=options["json"]) as said:
@@ -46,8 +44,6 @@ class Command(BaseCommand):
                 raise Refusal(f"There is no rollout {job}.")
             try:
                 _act(found, action, actors.of_shell(actor), options)
-            except PermissionDenied as error:
-                raise Refusal(str(error)) from error
             except StateChangedError as error:
                 raise Refusal(f"{error} It is {found.state}.") from error
             found = known.get(pk=job)

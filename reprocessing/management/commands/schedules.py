@@ -3,23 +3,22 @@
 from argparse import SUPPRESS
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from audit.transitions import StateChangedError
 from jobs import actors
 from reprocessing import askers, schedules, slots
-from reprocessing.models import Schedule, Slot
+from reprocessing.asking_models import Schedule, Slot
 from reprocessing.slots import NoScheduleError
-from warehouse.commands import Refusal, answer
+from warehouse.commands import Refusal, answer, offer_json
 
 
 class Command(BaseCommand):
     help = "Lists schedules, runs one now, pauses or resumes one."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        offer_json(parser)
         actions = parser.add_subparsers(dest="action", metavar="ACTION")
         actions.add_parser("list", help="every schedule with its next time (this is done where no action is named)")
         for name, does in (("run", "ask once, now"), ("pause", "stop asking"), ("resume", "ask again")):
@@ -50,8 +49,6 @@ class Command(BaseCommand):
                 raise Refusal(f"There is no schedule {options['name']}.")
             try:
                 said.result = getattr(self, f"_{action}")(schedule, options)
-            except PermissionDenied as error:
-                raise Refusal(str(error)) from error
             except StateChangedError as error:
                 raise Refusal(f"The schedule is {schedule.state}; nothing was changed.") from error
             said.line(", ".join(f"{name}: {value}" for name, value in said.result.items() if value))

@@ -9,7 +9,7 @@ from django.utils import timezone
 from psycopg import Connection
 
 from warehouse import adoption, deliveries, registry, verification
-from warehouse.commands import Answer, Refusal, answer, warehouse_url
+from warehouse.commands import Answer, Refusal, answer, offer_json, warehouse_url
 from warehouse.connections import connect
 from warehouse.deliveries import Loaded
 from warehouse.registry import Registry
@@ -80,7 +80,7 @@ class Command(BaseCommand):
     def _load(self, connection: Connection, known: Registry, said: Answer, options: dict[str, Any]) -> None:
         unknown = [name for name in options["extract"] if name not in known]
         if unknown:
-            names = ", ".join(sorted(extract.name for extract in known.extracts))
+            names = ", ".join(known.names)
             raise Refusal(f"There is no extract {', '.join(unknown)}. Known: {names}.", code=2)
         report = deliveries.load(
             connection,
@@ -130,7 +130,7 @@ class Command(BaseCommand):
 
 
 def _json(parser: CommandParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    offer_json(parser)
 
 
 def _told(loaded: Loaded) -> str:
