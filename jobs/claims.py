@@ -28,6 +28,7 @@ from warehouse.progress import Progress
 LEASE = timedelta(seconds=float(os.environ.get("RESTAGE_LEASE_SECONDS", "30")))
 BEAT_SECONDS = LEASE.total_seconds() / 10
 MOST_ATTEMPTS = 3
+CANCELLED = "Cancelled. What it had not published was undone; staging is unchanged."
 
 
 class Cancelled(TellableError):
@@ -79,12 +80,15 @@ def _give_up(job: Job) -> None:
 
 
 def hold(job: Job) -> None:
-    """Read the job's state anew. Raises Lost where this claim does not have it any more, or its step is done."""
+    """Read the job's state anew. Raises Lost where this claim does not have it any more, or its step is done, and
+    Cancelled where somebody asked for that and no worker has heard of it yet."""
     mine = Job.objects.filter(pk=job.pk, epoch=job.epoch, state__in=Job.WORKABLE, lease_until__isnull=False)
-    state = mine.values_list("state", flat=True).first()
-    if state is None:
+    found = mine.values_list("state", "cancel_asked").first()
+    if found is None:
         raise Lost("Another worker has this job now.")
-    job.state = state
+    job.state, cancel_asked = found
+    if cancel_asked:
+        raise Cancelled(CANCELLED)
 
 
 def put_down(job: Job) -> None:
@@ -133,7 +137,7 @@ class Claim:
     def check(self) -> None:
         """Raises Cancelled, Lost."""
         if self._cancelled.is_set():
-            raise Cancelled("Cancelled. What it had not published was undone; staging is unchanged.")
+            raise Cancelled(CANCELLED)
         if self._lost.is_set():
             raise Lost("Another worker has this job now.")
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
-from audit.transitions import move, record
+from audit.transitions import StateChangedError, move, record
 from jobs import doorbell, kinds
 from jobs.ending import end
 from jobs.models import Job, JobRun, Plan
@@ -116,7 +116,7 @@ def queue(job: Job, *, among: list[str], actor: User | None, where: dict[str, An
 def cancel(job: Job, actor: User) -> bool:
     """Cancel the job if no worker has it, else ask its worker to stop; whether it is cancelled at once.
 
-    Raises StateChangedError when it is over already.
+    Raises StateChangedError when it is over already, or just beginning with the first of its steps.
     """
     idle = ["previewing", "queued", "awaiting approval"]
     steps = kinds.of(job).steps
@@ -128,5 +128,7 @@ def cancel(job: Job, actor: User) -> bool:
         if locked.state in idle and locked.lease_until is None:
             end(job, Job.State.CANCELLED, among=idle, actor=actor)
             return True
+        if steps and locked.state != Job.State.PREVIEWING:
+            raise StateChangedError("Its first step is just beginning. Nothing was cancelled; ask again.")
         move(job, locked.state, among=Job.WORKABLE, actor=actor, cancel_asked=True, detail={"asked": "cancel"})
         return False

@@ -16,10 +16,10 @@ from jobs.claims import Cancelled, Claim, Lost
 from jobs.ending import end
 from jobs.models import Job
 from jobs.submission import after_preview, check_permit
-from warehouse import aside
+from warehouse import aside, journal
 from warehouse.connections import MOST_STATEMENT_MINUTES, connect
 from warehouse.errors import PassingError, TellableError, passing, reason_of
-from warehouse.journal import LostFenceError, session_purpose
+from warehouse.journal import LostFenceError, Writer, session_purpose
 from warehouse.locks import BusyError
 
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before each further try, shortened by chance
@@ -39,16 +39,11 @@ def run(job_id: UUID) -> None:
             _tidy(job)
         except (Lost, LostFenceError, StateChangedError, *AWAY):
             raise
-        except Cancelled as error:
-            _end(job, Job.State.CANCELLED, str(error))
-        except (psycopg.Error, OSError) as error:
-            _settle(job, error)
-        except TellableError as error:
-            _fail(job, str(error))
         except Exception as error:
-            told = f"{reason_of(error)} This is a defect of Restage. Staging is as it was before the job."
-            _fail(job, told)
-            raise
+            if not _settled(job):
+                _not_done(job, error)
+            if not isinstance(error, psycopg.Error | OSError | TellableError):
+                raise
 
 
 def _persist(job: Job, claim: Claim) -> None:
@@ -116,18 +111,36 @@ def _succeed(job: Job, outcome: dict[str, object]) -> None:
     end(job, state, among=[Job.State.RUNNING], where={"epoch": job.epoch}, outcome=outcome)
 
 
-def _settle(job: Job, error: Exception) -> None:
-    """An error of the database may hide a commit that came through: the warehouse's journal knows."""
+def _settled(job: Job) -> bool:
+    """Whether it has published before it was stopped, or nobody can tell now: the warehouse's journal knows.
+
+    A commit may have come through though its answer did not, or a later statement failed or was cancelled. Raises
+    LostFenceError.
+    """
+    if job.state != Job.State.RUNNING:
+        return False
     try:
         with connect(settings.WAREHOUSE_URL, purpose=session_purpose(job.pk)) as connection:
+            # ends what the job's former session may still be committing
+            journal.raise_fence(connection, Writer(job.pk, job.epoch, job.requested_by.get_username()))
             outcome = kinds.of(job).published(connection, job.pk)
     except (PassingError, psycopg.Error):
-        claims.put_down(job)  # nobody can be asked now
-        return
-    if outcome is not None and job.state == Job.State.RUNNING:
+        claims.put_down(job)
+        return True
+    if outcome is not None:
         _succeed(job, outcome)
-    else:
+    return outcome is not None
+
+
+def _not_done(job: Job, error: Exception) -> None:
+    if isinstance(error, Cancelled):
+        _end(job, Job.State.CANCELLED, str(error))
+    elif isinstance(error, psycopg.Error | OSError):
         _fail(job, f"{reason_of(error)} Nothing was published; staging is unchanged.")
+    elif isinstance(error, TellableError):
+        _fail(job, str(error))
+    else:
+        _fail(job, f"{reason_of(error)} This is a defect of Restage. Staging is as it was before the job.")
 
 
 def _tidy(job: Job) -> None:

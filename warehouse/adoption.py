@@ -81,7 +81,7 @@ class _Catalogue:
     over: frozenset[tuple[str, str, bool, tuple[str, ...]]]
     # what was made with which definition: name → digest
     applied: dict[str, str]
-    # (table, trigger) → whether it fires
+    # (table, trigger) → whether it fires; of a staging table: whether always
     triggers: dict[tuple[str, str], bool]
 
     @classmethod
@@ -126,9 +126,10 @@ class _Catalogue:
 
 def _triggers(connection: psycopg.Connection) -> dict[tuple[str, str], bool]:
     found = connection.execute(
-        "SELECT n.nspname || '.' || c.relname, t.tgname, t.tgenabled <> 'D' FROM pg_trigger t"
+        "SELECT n.nspname || '.' || c.relname, t.tgname, CASE n.nspname WHEN 'stg' THEN t.tgenabled = 'A'"
+        " ELSE t.tgenabled <> 'D' END FROM pg_trigger t"
         " JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE NOT t.tgisinternal AND n.nspname = 'etl'"
+        " WHERE NOT t.tgisinternal AND n.nspname IN ('etl', 'stg')"
     ).fetchall()
     return {(table, name): fires for table, name, fires in found}
 
@@ -185,11 +186,13 @@ def _index(kind: str, name: str, on: str, fresh: bool) -> Step:
 
 
 def _hash_steps(connection: psycopg.Connection, extract: Extract, found: _Catalogue) -> list[Step]:
-    """What keeps the row hashes of a staging table, made anew where the declaration feeds it other columns."""
+    """What keeps the row hashes of a staging table, made anew where the declaration feeds it other columns, and where
+    the trigger is gone or somebody has disabled it."""
     ddl = hashes.definition(extract).as_string(connection)
     name, digest = hashes.name(extract), hashes.digest(ddl)
     kept = hashes.COLUMN in found.columns.get(("stg", extract.table), {})
-    if kept and found.applied.get(name) == digest:
+    fires = found.triggers.get((f"stg.{extract.table}", hashes.TRIGGER))
+    if kept and fires and found.applied.get(name) == digest:
         return []
     noted = sql.SQL(
         "INSERT INTO restage.applied VALUES ({}, {}) ON CONFLICT (name) DO UPDATE SET digest = excluded.digest"

@@ -98,6 +98,7 @@ def read(
             load_run_file_id=stand_in,
             content=content,
             skip=int(known.get("read", 0)),
+            beginning=Canonical(**known["canonical"]).ordered if known.get("read") else "",
             seconds=CHUNK_SECONDS,
             progress=progress,
         )
@@ -109,6 +110,11 @@ def read(
             failpoint("chunk read")
             if complete:
                 return intake
+    except ingest.OtherBeginningError:
+        _forget(connection, writer, step, into, stand_in, {})
+        return read(
+            connection, extract, attempt, content, writer, into=into, stand_in=stand_in, so_far=so_far, told=told
+        )
     except ingest.FILE_ERRORS as error:
         _forget(connection, writer, step, into, stand_in, {"way": way, "failed": reason_of(error)})
         raise FileUnreadableError(reason_of(error)) from error
@@ -131,8 +137,9 @@ def _forget(
 
 def _noting(intake: Intake, *, complete: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"read": intake.read, "ingested": intake.ingested, "complete": complete}
+    found["canonical"] = asdict(intake.canonical)
     if complete:
-        found |= {"malformed": [asdict(one) for one in intake.malformed], "canonical": asdict(intake.canonical)}
+        found["malformed"] = [asdict(one) for one in intake.malformed]
     return found
 
 

@@ -1,19 +1,22 @@
 """A hash of every staging row, kept in the row: a diff compares these and never the values of the rows that stay.
 
-publish.py writes the hash that the build has made; of whoever else writes there, a row trigger makes it. A row that
-was there before Restage has none until somebody writes it: it counts as unknown, and a diff then hashes it on the way.
+publish.py writes the hash that the build has made; of whoever else writes there, a row trigger makes it, whatever they
+write into the column themselves. It fires also where a replica applies changes. A row that was there before Restage has
+none until somebody writes it: it counts as unknown, and a diff then hashes it on the way.
 64 bits over key and values: that a changed row is taken for one that is there has, in a table of N rows, a chance of
 N in 2^64; `warehouse verify` compares the values themselves.
 """
 
 import hashlib
 
+import psycopg
 from psycopg import sql
 
 from warehouse import names
 from warehouse.registry import Extract
 
 COLUMN = "row_hash"
+TRIGGER = "zz_restage_hash"
 
 
 def of_row(extract: Extract, alias: str) -> sql.Composed:
@@ -32,6 +35,15 @@ def kept(extract: Extract, alias: str) -> sql.Composed:
     )
 
 
+def made_by_us(connection: psycopg.Connection) -> None:
+    """From here on, and to the end of the transaction or to made_by_trigger(), the session writes the hashes itself."""
+    connection.execute("SELECT set_config('restage.hashed', 'on', true)")
+
+
+def made_by_trigger(connection: psycopg.Connection) -> None:
+    connection.execute("SELECT set_config('restage.hashed', '', true)")
+
+
 def name(extract: Extract) -> str:
     """Under which restage.applied knows what definition() was made."""
     return f"hash_{extract.table}"
@@ -42,12 +54,13 @@ def digest(definition: str) -> str:
 
 
 def definition(extract: Extract) -> sql.Composed:
-    """Statements that make function and triggers, and make the hashes anew that another declaration has left; to be
-    run in one transaction. The triggers' name comes last in the alphabet: they see what other triggers have changed.
+    """Statements that make function and trigger, and make the hashes anew that another declaration has left; to be run
+    in one transaction. The trigger's name comes last in the alphabet: it sees what other triggers have changed.
     """
     return sql.SQL(_DEFINITION).format(
         stg=names.staging(extract),
         keep=sql.Identifier("restage", f"keep_hash_{extract.table}"),
+        trigger=sql.Identifier(TRIGGER),
         hash_new=of_row(extract, "new"),
         hash_s=of_row(extract, "s"),
     )
@@ -60,9 +73,10 @@ AS $keep$ BEGIN
     NEW.row_hash := {hash_new};
     RETURN NEW;
 END $keep$;
-CREATE OR REPLACE TRIGGER zz_restage_hash_insert BEFORE INSERT ON {stg}
-    FOR EACH ROW WHEN (NEW.row_hash IS NULL) EXECUTE FUNCTION {keep}();
-CREATE OR REPLACE TRIGGER zz_restage_hash_update BEFORE UPDATE ON {stg}
-    FOR EACH ROW WHEN (NEW.row_hash IS NOT DISTINCT FROM OLD.row_hash) EXECUTE FUNCTION {keep}();
+DROP TRIGGER IF EXISTS zz_restage_hash_insert ON {stg};
+DROP TRIGGER IF EXISTS zz_restage_hash_update ON {stg};
+CREATE OR REPLACE TRIGGER {trigger} BEFORE INSERT OR UPDATE ON {stg} FOR EACH ROW
+    WHEN (current_setting('restage.hashed', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION {keep}();
+ALTER TABLE {stg} ENABLE ALWAYS TRIGGER {trigger};
 UPDATE {stg} s SET row_hash = {hash_s} WHERE row_hash <> {hash_s};
 """

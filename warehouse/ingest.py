@@ -27,13 +27,18 @@ class DriftedError(TellableError):
     """The file's content is not the one that was planned."""
 
 
+class OtherBeginningError(TellableError):
+    """The records that earlier portions have dealt with are not those that the file begins with now."""
+
+
 # What can be wrong with a file, and not with the database or the worker.
 FILE_ERRORS = (DriftedError, UnreadableFileError, MissingFileError, OSError, psycopg.errors.DataError)
 
 
 @dataclass
 class Intake:
-    """What became of a file's records: read = ingested + rejected. `malformed` names the rejected ones."""
+    """What became of a file's records: read = ingested + rejected. `malformed` names the rejected ones; `canonical` is
+    of all of them."""
 
     read: int = 0
     ingested: int = 0
@@ -76,21 +81,23 @@ def portions(
     load_run_file_id: int,
     content: Content,
     skip: int = 0,
+    beginning: str = "",
     seconds: float = math.inf,
     progress: Progress = lambda records, size: None,
 ) -> Iterator[tuple[Intake, bool]]:
     """copy() in portions of about so many seconds: each step copies one, and gives what became of the records so far
     and whether that was the last. Each can be a transaction of its own; the file stays open between them.
 
-    `skip`: the number of records that earlier portions have dealt with; these are read and not copied. Raises what
-    copy() raises; the last portion must then be rolled back, and earlier ones taken back.
+    `skip`: the number of records that earlier portions have dealt with; these are read and not copied, and all of them
+    belong to the first portion. `beginning`: what they said, as the last one's `canonical.ordered` has it. Raises what
+    copy() raises, and OtherBeginningError; the last portion must then be rolled back, and earlier ones taken back.
     """
     intake, seal = Intake(), Seal()
     columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in extract.columns)
     statement = sql.SQL("COPY {} ({}, load_run_file_id, record_no) FROM STDIN").format(into, columns)
     with address.open() as stream:
         measured = Measured(stream)
-        blocks = _blocks(wire.records(measured, extract), load_run_file_id, intake, seal, skip)
+        blocks = _blocks(wire.records(measured, extract), load_run_file_id, intake, seal, skip, beginning)
         complete = False
         while not complete:
             due, complete = time.monotonic() + seconds, True
@@ -98,12 +105,12 @@ def portions(
                 for block in blocks:
                     target.write(block)
                     progress(intake.read, measured.size)
-                    if time.monotonic() > due:
+                    if time.monotonic() > due and intake.read >= skip:
                         complete = False
                         break
             if complete:
                 _check(intake, measured.content, content, address)
-                intake.canonical = seal.canonical
+            intake.canonical = seal.canonical
             yield intake, complete
 
 
@@ -117,11 +124,15 @@ def _check(intake: Intake, found: Content, planned: Content, address: Address) -
         )
 
 
-def _blocks(records: Iterator[Record | Malformed], owner: int, intake: Intake, seal: Seal, skip: int) -> Iterator[str]:
+def _blocks(
+    records: Iterator[Record | Malformed], owner: int, intake: Intake, seal: Seal, skip: int, beginning: str
+) -> Iterator[str]:
     """The records after the first `skip` in COPY's text form; `intake` and `seal` take all of them."""
     lines: list[str] = []
     size = 0
     for record in records:
+        if skip and intake.read == skip:
+            _check_beginning(seal, beginning)
         intake.read += 1
         if isinstance(record, Malformed):
             if len(intake.malformed) < KEPT_MALFORMED:
@@ -140,7 +151,14 @@ def _blocks(records: Iterator[Record | Malformed], owner: int, intake: Intake, s
         if size >= BLOCK_CHARACTERS:
             yield "".join(lines)
             lines, size = [], 0
+    if skip and intake.read <= skip:
+        _check_beginning(seal, beginning)
     yield "".join(lines)
+
+
+def _check_beginning(seal: Seal, beginning: str) -> None:
+    if seal.canonical.ordered != beginning:
+        raise OtherBeginningError("The file was another one while its first records were read.")
 
 
 def _escaped(joined: str) -> str:

@@ -3,7 +3,7 @@
 import psycopg
 from psycopg import sql
 
-from warehouse import names, transform
+from warehouse import hashes, names, transform
 from warehouse.build import Workspace
 from warehouse.change import Change
 from warehouse.diff import Counts
@@ -34,6 +34,7 @@ def apply(
     }
     rows = counts.updated + counts.unchanged + counts.kept_newer
     replaced = (counts.updated + counts.rewritten) * 2 > rows and not extract.staging_only
+    hashes.made_by_us(connection)
     for statement, classes in _REPLACE if replaced else _MERGE:
         due = sum(getattr(counts, name) for name in classes)
         if not due:
@@ -44,6 +45,7 @@ def apply(
             raise CountMismatchError(
                 f"stg.{extract.table}: {wrote} rows were {' or '.join(classes)} where {due} were due."
             )
+    hashes.made_by_trigger(connection)
 
 
 _DELETE = "DELETE FROM {stg} s USING {diff} k WHERE s.ctid = k.there AND k.class = ANY({classes})"

@@ -12,6 +12,7 @@ from jobs.models import Job
 from jobs.submission import AlreadyActiveError
 from reprocessing import requests, rollback_requests
 from reprocessing.planning import CannotPlanError, Options
+from tests.flows.cancelling import cancelling_once_it_sleeps
 from tests.house import House, row
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -235,7 +236,7 @@ def test_cancelling_before_a_worker_comes_ends_the_job(console, ask, people):
 
 
 @pytest.mark.django_db(transaction=True, databases="__all__")
-def test_cancelling_a_running_job_stops_it_before_it_publishes(console, ask, people, monkeypatch):
+def test_cancelling_a_running_job_stops_it_before_it_publishes(console, ask, people, monkeypatch, settings):
     monkeypatch.setattr(claims, "BEAT_SECONDS", 0.05)
     job = worked(ask(one_change(console)))
     console.connection.execute(
@@ -243,8 +244,8 @@ def test_cancelling_a_running_job_stops_it_before_it_publishes(console, ask, peo
     )
     console.connection.execute("CREATE TRIGGER slow BEFORE INSERT ON raw.visits FOR EACH ROW EXECUTE FUNCTION slow()")
     before = console.state()
-    Job.objects.filter(pk=job.pk).update(cancel_asked=True)
-    job = worked(job)
+    with cancelling_once_it_sleeps(settings.WAREHOUSE_URL, job):
+        job = worked(job)
     assert (job.state, "staging is unchanged" in job.error) == ("cancelled", True)
     assert console.state() == before
 

@@ -9,6 +9,7 @@ from jobs import claims, work
 from jobs.models import Job
 from reprocessing import requests
 from reprocessing.planning import Options
+from tests.flows.cancelling import cancelling_once_it_sleeps
 from tests.house import House, row
 from warehouse import journal
 from warehouse.connections import connect
@@ -135,3 +136,41 @@ def test_a_worker_that_hangs_in_a_transaction_is_ended_by_the_next_claim(console
             hung.execute("SELECT 1")
     with connect(settings.WAREHOUSE_URL, purpose=purpose) as again, pytest.raises(LostFenceError):
         journal.raise_fence(again, older)
+
+
+def after_the_commit(house: House, what: str) -> None:
+    """Have the statement after the publishing transaction meet `what`."""
+    trouble(house, what, times=99)
+    house.connection.execute("DROP TRIGGER trouble ON stg.visits")
+    house.connection.execute(
+        "CREATE TRIGGER trouble AFTER UPDATE ON restage.stale_core FOR EACH ROW"
+        " WHEN (NEW.settled_at IS NOT NULL) EXECUTE FUNCTION trouble()"
+    )
+
+
+@pytest.mark.parametrize("state", ["query_canceled", "check_violation"])
+def test_what_goes_wrong_after_the_commit_undoes_nothing_and_says_so(console, queued, state):
+    """A cancel, say, that reaches the worker with the statement after the publishing transaction."""
+    after_the_commit(console, f"RAISE EXCEPTION 'x' USING ERRCODE = '{state}'")
+    job = worked(queued)
+    assert (job.state, job.error) == ("succeeded", "")
+    assert job.outcome["tables"]["visits"]["updated"] == 1
+    assert console.staged()["1"][0] == "11.00"
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_a_cancel_that_is_heard_after_the_commit_is_too_late(console, queued, monkeypatch, settings):
+    monkeypatch.setattr(claims, "BEAT_SECONDS", 0.05)
+    after_the_commit(console, "PERFORM pg_sleep(20)")
+    with cancelling_once_it_sleeps(settings.WAREHOUSE_URL, queued):
+        job = worked(queued)
+    assert (job.state, job.cancel_asked, job.error) == ("succeeded", True, "")
+    assert console.staged()["1"][0] == "11.00"
+
+
+def test_a_cancel_that_no_worker_has_heard_yet_is_not_forgotten(console, queued):
+    """It was asked for in the last moment of the preview, and the run is shorter than a heartbeat."""
+    Job.objects.filter(pk=queued.pk).update(cancel_asked=True)
+    before = console.state()
+    assert worked(queued).state == "cancelled"
+    assert console.state() == before

@@ -178,3 +178,32 @@ def test_only_what_nobody_needs_is_swept(house: House, run):
     assert aside.tags(house.connection) == {journal.tag_of(mine)}
     execute(house, run, mine, 2)
     assert house.violations() == left(house) == 0
+
+
+def test_a_worker_that_dies_while_it_skips_takes_nothing_twice(house: House, run, monkeypatch):
+    """What is skipped may take longer than a chunk: the note of how far the reading is never goes back."""
+    job = uuid4()
+    with pytest.raises(Died):
+        execute(house, run, job, 1, dying_after(6))
+    monkeypatch.setattr(ingest, "SKIPPED_AT_ONCE", 5)
+    with pytest.raises(Died):
+        execute(house, run, job, 2, dying_after(2))
+    execute(house, run, job, 3)
+    assert len(house.staged()) == len(ROWS)
+    assert house.violations() == left(house) == 0
+
+
+def test_a_file_that_was_another_while_its_first_chunks_were_read_is_read_anew(house: House, run):
+    """Bound to the content as a whole, also where the content is right again for the rest of the file."""
+    job, work = uuid4(), house.work(run)
+    delivered = [*ROWS, row("bad", fee="x"), ("too", "short")]
+    house.write("20260105", *(row(str(number), fee="7") for number in range(200)))
+    writer = Writer(job, 1, "operator")
+    journal.raise_fence(house.connection, writer)
+    with pytest.raises(Died):
+        reprocess.prepare(house.connection, house.registry, work, writer, dying_after(3))
+    assert aside_rows(house, job) > 0
+    house.write("20260105", *delivered)
+    execute(house, run, job, 2)
+    assert {visit: fee for visit, (fee, _note) in house.staged().items()} == {str(n): f"{n}.00" for n in range(200)}
+    assert house.violations() == left(house) == 0

@@ -77,7 +77,10 @@ def test_a_loader_that_may_write_staging_only_is_not_disturbed(house: House):
 
 def test_verify_tells_of_a_hash_that_does_not_fit(house: House):
     house.deliver("20260105", row("1"), row("2"))
-    house.connection.execute("UPDATE stg.visits SET row_hash = row_hash + 1 WHERE visit_id = '1'")
+    with house.connection.transaction():
+        house.connection.execute("ALTER TABLE stg.visits DISABLE TRIGGER USER")
+        house.connection.execute("UPDATE stg.visits SET row_hash = row_hash + 1 WHERE visit_id = '1'")
+        house.connection.execute("ALTER TABLE stg.visits ENABLE ALWAYS TRIGGER zz_restage_hash")
     assert stale(house) == 1
 
 
@@ -132,3 +135,50 @@ def test_apply_is_refused_whole_where_a_hash_cannot_be_made(house: House, extrac
         adoption.apply(house.connection, extracts)
     noted = house.connection.execute("SELECT count(*) FROM restage.applied WHERE name = 'hash_visits'").fetchone()
     assert noted == (0,)
+
+
+HIDDEN = [
+    # a loader that copies rows with their hash, changed meanwhile
+    ("CREATE TEMP TABLE copied AS TABLE stg.visits", "UPDATE copied SET fee = 77", "DELETE FROM stg.visits",
+     "INSERT INTO stg.visits TABLE copied"),
+    ("CREATE TEMP TABLE copied AS TABLE stg.visits", "UPDATE copied SET fee = 77, row_hash = row_hash + 1",
+     "UPDATE stg.visits s SET fee = c.fee, row_hash = c.row_hash FROM copied c WHERE c.visit_id = s.visit_id"),
+    # what applies changes as a replica fires ordinary triggers never
+    ("SET LOCAL session_replication_role = replica", "UPDATE stg.visits SET fee = 77"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("writes", HIDDEN)
+def test_no_way_to_write_hides_a_change_from_the_diff(house: House, writes):
+    run = house.deliver("20260105", row("1"), row("2"))
+    with house.connection.transaction():
+        for write in writes:
+            house.connection.execute(write)
+    assert stale(house) == 0
+    counts = house.prepare(house.work(run)).diffs["visits"].counts
+    assert (counts.updated, counts.unchanged) == (2, 0)
+    house.reprocess(run)
+    assert {fee for fee, _note in house.staged().values()} == {"10.00"}
+
+
+BROKEN = [
+    "ALTER TABLE stg.visits DISABLE TRIGGER zz_restage_hash",
+    "DROP TRIGGER zz_restage_hash ON stg.visits",
+    "ALTER TABLE stg.visits RENAME TO former; CREATE TABLE stg.visits (LIKE stg.former INCLUDING ALL);"
+    " INSERT INTO stg.visits TABLE stg.former; DROP TABLE stg.former",
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_apply_repairs_what_keeps_the_hashes(house: House, extracts, broken):
+    house.deliver("20260105", row("1"), row("2"))
+    with house.connection.transaction():
+        house.connection.execute(broken)
+        house.connection.execute("UPDATE stg.visits SET fee = 77")
+    assert stale(house) == 2
+    assert [step.what for step in adoption.missing(house.connection, extracts)] == ["row hashes of stg.visits"]
+    adoption.apply(house.connection, extracts)
+    assert adoption.missing(house.connection, extracts) == []
+    assert stale(house) == 0
+    house.connection.execute("UPDATE stg.visits SET fee = 78")
+    assert stale(house) == 0
