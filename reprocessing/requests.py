@@ -64,6 +64,9 @@ def ask_reprocess(
     plan = planning.plan(selection, options, reason, waves)
     if origin:
         plan.options["origin"] = origin.as_json()
+    if options.retry_of:
+        retried = Job.objects.select_related("plan").get(pk=options.retry_of)
+        plan.options["asked_before_by"] = sorted(retried.asked_by)
     if passed:
         plan.options["past_blackout"] = {"window": str(passed), "reason": past_blackout}
 
@@ -126,6 +129,7 @@ def ask_found(
 def ask_retry(url: str, job: Job, *, actor: User) -> Job:
     """Ask anew for the files of a reprocessing that did not succeed, and for no others, with its reason and options.
 
+    Who had a hand in asking for that job has one in this too: none of them decides on it.
     Raises what ask_reprocess raises, and CannotPlanError where nothing is left to retry.
     """
     files = job.to_retry if job.kind == planning.KIND and not job.dry_run else []

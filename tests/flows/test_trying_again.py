@@ -154,7 +154,7 @@ def test_what_goes_wrong_after_the_commit_undoes_nothing_and_says_so(console, qu
     after_the_commit(console, f"RAISE EXCEPTION 'x' USING ERRCODE = '{state}'")
     job = worked(queued)
     assert (job.state, job.error) == ("succeeded", "")
-    assert job.outcome["tables"]["visits"]["updated"] == 1
+    assert job.tables["visits"]["updated"] == 1
     assert console.staged()["1"][0] == "11.00"
 
 
