@@ -126,12 +126,11 @@ def _causes(found: Job) -> list[dict[str, Any]]:
 
 
 def _can_be_rolled_back(found: Job) -> bool:
-    return found.kind == planning.KIND and found.state in Job.PUBLISHED and found.plan.options["source"] == "files"
+    return not rollback_requests.can_be_asked(found) and found.plan.options["source"] == "files"
 
 
 def _can_be_retried(user: User, found: Job) -> bool:
     return found.kind == planning.KIND and not found.dry_run and rights.may(user, rights.REPROCESS)
-    return not rollback_requests.can_be_asked(found) and found.plan.options["source"] == "files"
 
 
 def _undone(found: Job) -> list[Job]:
