@@ -205,7 +205,10 @@ def test_a_wave_that_removes_what_the_whole_keeps_asks(console, ask, people, sma
     work.run(child.pk)
     child.refresh_from_db()
     assert (child.state, child.tables["visits"]["deleted"]) == ("awaiting approval", 1)
-    assert "It would remove more rows of stg.visits than the approved plan: 1, not 0." in Request.objects.get(job=child).why
+    assert (
+        "It would remove more rows of stg.visits than the approved plan: 1, not 0."
+        in Request.objects.get(job=child).why
+    )
     assert fees(console) == {"1.00": 160}
 
 
