@@ -7,7 +7,8 @@ def why_not(job: Job, parent: Job) -> str:
     """Why what was decided about `parent` does not cover this part of it ("": it does).
 
     It covers the same options, and of each wave only the files that the frozen plan names for it, with the same
-    content; a file that could not be read any more makes it another wave.
+    content; a file that could not be read any more makes it another wave. Nor does it cover a wave that would remove or
+    change more rows of a table than the whole plan.
     """
     if not parent.active:
         return f"The job that it is a part of is {parent.state}."
@@ -22,6 +23,16 @@ def why_not(job: Job, parent: Job) -> str:
         return "It is about other files or contents than the approved plan."
     if job.plan.excluded:
         return f"{len(job.plan.excluded):,} of its files cannot be read as they were approved."
+    return _more(job, parent)
+
+
+def _more(job: Job, parent: Job) -> str:
+    for table, counts in job.plan.tables.items():
+        whole = parent.plan.tables.get(table, {})
+        for act, classes in (("remove", ("deleted",)), ("change", ("inserted", "updated", "deleted"))):
+            here, approved = (sum(found.get(name, 0) for name in classes) for found in (counts, whole))
+            if here > approved:
+                return f"It would {act} more rows of stg.{table} than the approved plan: {here:,}, not {approved:,}."
     return ""
 
 

@@ -139,7 +139,12 @@ class Job(models.Model):
     @property
     def asked_by(self) -> set[int]:
         """Ids of everybody who had a hand in asking for it: none of them decides on it."""
-        return {self.requested_by_id, *self.plan.options.get("origin", {}).get("authors", [])}
+        options = self.plan.options
+        return {
+            self.requested_by_id,
+            *options.get("origin", {}).get("authors", []),
+            *options.get("asked_before_by", []),
+        }
 
     @property
     def tables(self) -> dict[str, dict[str, Any]]:

@@ -30,9 +30,22 @@ def save(asker: Asks, actor: User) -> None:
     _demand_owner(asker)
     with transaction.atomic():
         new = asker.pk is None
+        if not new:
+            _keep_what_others_did(asker)
         asker.written_by(actor)
         asker.save()
         record(actor, f"{asker._meta.model_name} {'created' if new else 'changed'}", asker, _told(asker))
+
+
+def _keep_what_others_did(asker: Asks) -> None:
+    """Lock the row; what is no part of its form is as it stands now: a pause, its authors, which times were due."""
+    locked = type(asker)._default_manager.select_for_update().filter(pk=asker.pk).first()
+    if locked is None:
+        return
+    asker.state, asker.why = locked.state, locked.why
+    asker.authors = sorted({*asker.authors, *locked.authors})
+    if isinstance(asker, Schedule) and isinstance(locked, Schedule):
+        asker.until = max(asker.until, locked.until)
 
 
 def _demand_owner(asker: Asks) -> None:

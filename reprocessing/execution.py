@@ -30,6 +30,7 @@ def _work(run: Run) -> Work:
 
 def _preview_reprocess(run: Run) -> Preview:
     """The dry run: everything but the publish. Files that turn out unreadable move to the excluded ones."""
+    versions.refuse_another(registry.current(), run.job.plan)
     writer, plan, known = writer_of(run), run.job.plan, versions.in_force(run.connection, run.job.plan)
     _refuse_other_making(run.job)
     journal.raise_fence(run.connection, writer)
@@ -116,6 +117,7 @@ def _refuse_other_making(job: Job) -> None:
 
 def _execute_reprocess(run: Run) -> dict[str, Any]:
     if journal.done(run.connection, run.job.pk, PUBLISH) is None:
+        versions.refuse_another(registry.current(), run.job.plan)
         _room(run)
     outcome = reprocess.execute(
         run.connection,

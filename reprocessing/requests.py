@@ -58,8 +58,12 @@ def ask_reprocess(
         if options.declaration == "original":
             versions.original(connection, registry.current(), selection.included)
     plan = planning.plan(selection, options, reason, waves)
+    plan.options["in_force"] = versions.digests(registry.current(), plan.included)
     if origin:
         plan.options["origin"] = origin.as_json()
+    if options.retry_of:
+        retried = Job.objects.select_related("plan").get(pk=options.retry_of)
+        plan.options["asked_before_by"] = sorted(retried.asked_by)
     if passed:
         plan.options["past_blackout"] = {"window": str(passed), "reason": past_blackout}
 
@@ -118,6 +122,7 @@ def ask_found(
 def ask_retry(url: str, job: Job, *, actor: User) -> Job:
     """Ask anew for the files of a reprocessing that did not succeed, and for no others, with its reason and options.
 
+    Who had a hand in asking for that job has one in this too: none of them decides on it.
     Raises what ask_reprocess raises, and CannotPlanError where nothing is left to retry.
     """
     files = left_to_retry(job)

@@ -15,18 +15,20 @@ class NeedsReasonError(TellableError):
     """The act needs a reason. Nothing was changed."""
 
 
-def promote(job: Job, actor: User, *, reason: str = "") -> None:
+def promote(job: Job, actor: User, *, reason: str = "", waiting: int | None = None) -> None:
     """Go on with the next wave, or try a stopped one again. Past a failed check that needs a reason.
 
-    Raises PermissionDenied, NeedsReasonError, StateChangedError when it is not paused.
+    `waiting`: the number of the wave that the actor saw waiting (0: none was left; None: does not matter). Raises
+    PermissionDenied, NeedsReasonError, StateChangedError when it is not paused, or waits with another wave by now.
     """
     rights.demand(actor, rights.REPROCESS)
     with transaction.atomic():
         rollout = _locked(job)
+        _refuse_unseen(rollout, waiting)
         _go_on(job, rollout, actor, reason, [Job.State.PAUSED], act="promote")
 
 
-def promote_all(job: Job, actor: User, *, reason: str = "") -> None:
+def promote_all(job: Job, actor: User, *, reason: str = "", waiting: int | None = None) -> None:
     """Go on to the end without pauses, also past checks that cannot tell; a failed check still stops it.
 
     Raises what promote() raises; it need not be paused.
@@ -34,6 +36,7 @@ def promote_all(job: Job, actor: User, *, reason: str = "") -> None:
     rights.demand(actor, rights.REPROCESS)
     with transaction.atomic():
         rollout = _locked(job)
+        _refuse_unseen(rollout, waiting)
         _go_on(job, rollout, actor, reason, [Job.State.PAUSED, Job.State.RUNNING], act="promote all")
         Rollout.objects.filter(pk=rollout.pk).update(promoted_all=True)
 
@@ -85,6 +88,13 @@ def _locked(job: Job) -> Rollout:
         raise StateChangedError("This rollout has not begun.")
     job.refresh_from_db()
     return found
+
+
+def _refuse_unseen(rollout: Rollout, waiting: int | None) -> None:
+    """Raises StateChangedError where a second click, or one on an old page, would promote another wave."""
+    first = rollout.waves.filter(state__in=Wave.TO_DO).first()
+    if waiting is not None and waiting != (first.number if first else 0):
+        raise StateChangedError("This rollout has gone on since.")
 
 
 def _go_on(job: Job, rollout: Rollout, actor: User, reason: str, among: list[str], *, act: str) -> None:

@@ -128,15 +128,16 @@ def _job(job_id: UUID) -> Job:
 @rights.requires(rights.REPROCESS)
 def promote(request: Asked, job_id: UUID) -> HttpResponseBase:
     """Go on with the next wave, or with all of them."""
-    job, reason = _job(job_id), request.POST.get("reason", "")[:500]
+    job, reason, seen = _job(job_id), request.POST.get("reason", "")[:500], request.POST.get("waiting")
+    waiting = None if seen is None else int(seen) if seen.isdecimal() and len(seen) < 4 else -1
     act = rollout_acts.promote_all if request.POST.get("which") == "all" else rollout_acts.promote
     try:
-        act(job, request.user, reason=reason)
+        act(job, request.user, reason=reason, waiting=waiting)
         messages.success(request, "Promoted. A worker takes it up now.")
     except NeedsReasonError as error:
         messages.error(request, str(error))
     except StateChangedError:
-        messages.warning(request, "Nothing was promoted: the rollout is not waiting any more.")
+        messages.warning(request, "Nothing was promoted: the rollout is not waiting any more, or has gone on since.")
     return redirect(job)
 
 

@@ -30,11 +30,12 @@ def listed() -> QuerySet[LoadRun, Any]:
     """Runs with `state`, `files_failed`, `files_all`, `read`, `rejected`, `replaced`; failed first, then newest.
 
     `state` is the run's status, except: completed with files that failed and count still, and running but silent for
-    two hours ("stuck"). `rejected` counts records refused on reading and by the transform.
+    two hours, its files too ("stuck"). `rejected` counts records refused on reading and by the transform.
     """
     files = LoadRunFile.objects.filter(load_run=OuterRef("pk")).order_by().values("load_run")
     bad = files.filter(status="failed", superseded_at__isnull=True)
     staging = StagingRun.objects.filter(load_run_id=OuterRef("pk"), status="completed").order_by().values("load_run_id")
+    heard = LoadRunFile.objects.filter(load_run=OuterRef("pk"), updated_at__gte=Now() - Value(STUCK_AFTER))
     told = LoadRun.objects.annotate(
         files_all=_of(files.annotate(n=Count("pk")), "n"),
         files_failed=_of(bad.annotate(n=Count("pk")), "n"),

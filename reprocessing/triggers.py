@@ -256,9 +256,12 @@ def _ask(url: str, batch: Batch, now: datetime) -> None:
 
 
 def _left_to_others(batch: Batch, error: AlreadyActiveError, now: datetime) -> None:
-    """A job became active while this one was planned: its runs are left to it, the others are decided about anew."""
+    """A job is about these runs: they are left to it, the others are decided about anew. Where this trigger asked for
+    it, about another extract of the same run, they wait until it is over."""
     held = submission.holders(batch.runs)
-    taken = [s for s in batch.sightings if s.load_run_id is None or s.load_run_id in held]
+    own = batch.trigger.get_absolute_url()
+    others = {run for run, job in held.items() if job.plan.options.get("origin", {}).get("path") != own}
+    taken = [s for s in batch.sightings if s.load_run_id is None or s.load_run_id in others]
     _came(taken, Came.ACTIVE, str(error), now)
 
 

@@ -47,6 +47,22 @@ def _refuse_other_shape(former: Extract, now: Extract) -> None:
         )
 
 
+def digests(known: Registry, included: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Extract → digest of its declaration that is in force in this process, of the included files' extracts."""
+    return {name: known[name].digest for name in sorted({item["extract"] for item in included})}
+
+
+def refuse_another(known: Registry, plan: Plan) -> None:
+    """Raises CannotPlanError where this process knows another declaration than the one that made the plan."""
+    asked_with = plan.options.get("in_force", {})
+    other = [name for name in asked_with if name not in known or known[name].digest != asked_with[name]]
+    if other:
+        raise CannotPlanError(
+            f"The declaration of {', '.join(other)} that this worker knows is not the one with which the job was asked"
+            " for. Restart web, worker and watcher after a change of a declaration, and ask again. Nothing was changed."
+        )
+
+
 def in_force(connection: psycopg.Connection, plan: Plan) -> Registry:
     """The registry that a plan is about."""
     known = registry.current()

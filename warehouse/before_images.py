@@ -45,7 +45,7 @@ def keep(connection: psycopg.Connection, change: Change, space: Workspace, write
             "WITH kept AS (INSERT INTO restage.before_images (job_id, table_name, class, key, image)"
             " SELECT {job}, {table}, k.class, {key},"
             " CASE WHEN s.load_run_file_id IS NOT NULL THEN to_jsonb(s) END FROM {diff} k"
-            " LEFT JOIN {stg} s ON s.ctid = k.there RETURNING key, image)"
+            " LEFT JOIN {stg} s ON s.ctid = k.there AND s.tableoid = k.there_in RETURNING key, image)"
             " INSERT INTO restage.before_image_sets AS s (job_id, table_name, rows, bytes, checksum, expires_at)"
             " SELECT {job}, {table}, count(*), coalesce(sum(pg_column_size(key) + coalesce(pg_column_size(image), 0)),"
             " 0), {checksum}, now() + {kept_for} FROM kept ON CONFLICT (job_id, table_name) DO UPDATE"

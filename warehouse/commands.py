@@ -10,6 +10,7 @@ import psycopg
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import InterfaceError, OperationalError
 
 from warehouse.declarations import DeclarationError
 from warehouse.errors import TellableError, reason_of
@@ -49,6 +50,8 @@ def answer(command: BaseCommand, *, as_json: bool) -> Iterator[Answer]:
         failure, code = str(refusal), refusal.code
     except (TellableError, DeclarationError, PermissionDenied) as error:
         failure, code = str(error), 1
+    except (OperationalError, InterfaceError):
+        failure, code = "The console's database does not answer. Nothing was changed; try again when it is up.", 1
     except (psycopg.Error, OSError) as error:
         failure, code = reason_of(error), 1
     if failure:

@@ -70,8 +70,9 @@ def classify(connection: psycopg.Connection, change: Change, space: Workspace) -
     """compute() without the checksum, for what nobody has to recognise later.
 
     First by the hashes alone: a winner whose hash stands in staging stays (the hash is over the key too). Only the
-    others are joined by key, with where the row lies in staging (`there`, a ctid: good as long as staging is locked).
-    Where they are more than a quarter, or rows that stay are to be written too, all keys are joined at once.
+    others are joined by key, with where the row lies in staging (`there`, a ctid, of the table `there_in`, which may be
+    a partition: good as long as staging is locked). Where they are more than a quarter, or rows that stay are to be
+    written too, all keys are joined at once.
     """
     space.clear(connection, change.extract, "changed", "diff")
     parts = _parts(change, space)
@@ -89,13 +90,14 @@ def classify(connection: psycopg.Connection, change: Change, space: Workspace) -
             "CREATE UNLOGGED TABLE {diff} AS SELECT *, CASE WHEN after_hash IS NULL THEN 'deleted'"
             " WHEN before_hash IS NULL THEN 'inserted' WHEN before_hash = after_hash THEN 'rewritten'"
             " ELSE 'updated' END AS class FROM (SELECT {key}, k.place, k.load_run_file_id,"
-            " s.ctid AS there, k.row_hash AS after_hash, CASE WHEN s.ctid IS NOT NULL THEN {kept} END AS before_hash,"
+            " s.ctid AS there, s.tableoid AS there_in, k.row_hash AS after_hash,"
+            " CASE WHEN s.ctid IS NOT NULL THEN {kept} END AS before_hash,"
             " coalesce(o.accepted, false) AS accepted, coalesce(o.refused, false) AS refused"
             " FROM {source} k LEFT JOIN {stg} s ON {k_s} LEFT JOIN {beaten} o ON {k_o}) d"
             " WHERE before_hash IS DISTINCT FROM after_hash OR {rewrite} AND load_run_file_id = ANY({new})"
         ).format(**parts, source=source)
     )
-    connection.execute(sql.SQL("ANALYZE {diff} (class, place, there)").format(**parts))
+    connection.execute(sql.SQL("ANALYZE {diff} (class, place, there, there_in)").format(**parts))
     return _counts(connection, parts)
 
 

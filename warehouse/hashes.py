@@ -27,11 +27,14 @@ def of_row(extract: Extract, alias: str) -> sql.Composed:
 def kept(extract: Extract, alias: str) -> sql.Composed:
     """The hash of a staging row, made on the way where it has none: from the row itself, fetched by its place, so that
     a join carries no wide rows for the few without."""
-    return sql.SQL("coalesce({hash}, (SELECT {made} FROM {stg} x WHERE x.ctid = {place}))").format(
+    return sql.SQL(
+        "coalesce({hash}, (SELECT {made} FROM {stg} x WHERE x.ctid = {place} AND x.tableoid = {part}))"
+    ).format(
         hash=sql.Identifier(alias, COLUMN),
         made=of_row(extract, "x"),
         stg=names.staging(extract),
         place=sql.Identifier(alias, "ctid"),
+        part=sql.Identifier(alias, "tableoid"),
     )
 
 

@@ -40,6 +40,7 @@ class LoadRunFile(models.Model):
     error_message = models.TextField(null=True)  # noqa: DJ001  the same
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField()
     superseded_at = models.DateTimeField(null=True)
     superseded_by = models.ForeignKey(
         "self",

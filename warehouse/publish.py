@@ -48,10 +48,13 @@ def apply(
     hashes.made_by_trigger(connection)
 
 
-_DELETE = "DELETE FROM {stg} s USING {diff} k WHERE s.ctid = k.there AND k.class = ANY({classes})"
+_DELETE = (
+    "DELETE FROM {stg} s USING {diff} k WHERE s.ctid = k.there AND s.tableoid = k.there_in AND k.class = ANY({classes})"
+)
 _UPDATE = (
     "UPDATE {stg} s SET ({columns}, row_hash, load_run_file_id, load_ts) = ROW({values}, k.after_hash, {owner}, now())"
-    " FROM {diff} k JOIN {typed} b ON b.ctid = k.place WHERE s.ctid = k.there AND k.class = ANY({classes})"
+    " FROM {diff} k JOIN {typed} b ON b.ctid = k.place"
+    " WHERE s.ctid = k.there AND s.tableoid = k.there_in AND k.class = ANY({classes})"
 )
 _INSERT = (
     "INSERT INTO {stg} ({columns}, row_hash, load_run_file_id, load_ts) SELECT {values}, k.after_hash, {owner}, now()"

@@ -79,6 +79,19 @@ def test_a_part_can_be_rolled_back(console, ask, hundred, people, settings):
     assert worked(asked).state == "awaiting approval"
 
 
+def test_nobody_who_asked_for_the_job_decides_on_its_retry(console, ask, hundred, people, settings):
+    """Nor who had a hand in the schedule or trigger that asked for it."""
+    job = worked(ask(hundred), 2)
+    job.plan.options["origin"] = {"authors": [people["ops"].pk]}
+    job.plan.save()
+    first = requests.ask_retry(settings.WAREHOUSE_URL, job, actor=people["administrator"])
+    Job.objects.filter(pk=first.pk).update(state="failed")
+    first.runs.update(held=False)
+    first.refresh_from_db()
+    asked = requests.ask_retry(settings.WAREHOUSE_URL, first, actor=people["administrator"])
+    assert asked.asked_by == {people[name].pk for name in ("operator", "ops", "administrator")}
+
+
 def test_there_is_nothing_to_retry_of_what_succeeded(console, ask, people, settings):
     job = worked(ask(console.deliver("20260105", row("1"))), 2)
     with pytest.raises(CannotPlanError, match="nothing to retry: this job is succeeded"):

@@ -190,6 +190,28 @@ def test_a_covered_wave_with_changed_contents_would_not_be_permitted(run, ask, p
         gate.permit(child)
 
 
+def test_a_wave_that_removes_what_the_whole_keeps_asks(console, ask, people, small_limit):
+    """A key that goes from one file to another: the file that loses it may be in an earlier wave than its new one."""
+    for org in ORGS:
+        console.write("20260105", *rows(org, fee="1"), org=org)
+    (loaded,) = console.load().runs
+    for org, other in zip(ORGS, ORGS[1:] + ORGS[:1], strict=True):
+        console.write("20260105", *rows(org, fee="2")[1:], row(f"{other}0", fee="2"), org=org)
+    job = ask(loaded.load_run_id)
+    approved(job, people)
+    assert again(job).plan.tables["visits"]["deleted"] == 0
+    work.run(job.pk)
+    child = job.children.get()
+    work.run(child.pk)
+    child.refresh_from_db()
+    assert (child.state, child.tables["visits"]["deleted"]) == ("awaiting approval", 1)
+    assert (
+        "It would remove more rows of stg.visits than the approved plan: 1, not 0."
+        in Request.objects.get(job=child).why
+    )
+    assert fees(console) == {"1.00": 160}
+
+
 def test_inconclusive_checks_pause_for_a_person(console, people, ask):
     console.write("20260105", row("1"), org="a")
     console.write("20260105", row("2"), org="b")

@@ -123,8 +123,37 @@ def test_promoting_goes_on(as_, paused):
     paused.refresh_from_db()
     assert paused.state == "running"
     told = client.post(f"/jobs/{paused.pk}/promotion/", {"which": "next"}, follow=True).content.decode()
-    assert "Nothing was promoted: the rollout is not waiting any more." in told
+    assert "Nothing was promoted: the rollout is not waiting any more, or has gone on since." in told
     assert driven(paused).state == "succeeded"
+
+
+def test_what_is_published_can_be_rolled_back_by_who_may(as_, paused):
+    assert "Roll it back" not in page(as_("operator"), paused)
+    as_("operator").post(f"/jobs/{paused.pk}/promotion/", {"which": "next"})
+    assert driven(paused).state == "succeeded"
+    assert "Roll it back" in page(as_("operator"), paused)
+    assert "Roll it back" not in page(as_("viewer"), paused)
+
+
+def test_a_second_click_promotes_nothing_that_it_has_not_seen(as_, run, people, settings):
+    job = requests.ask_reprocess(
+        settings.WAREHOUSE_URL,
+        [run],
+        Options(),
+        reason="rule",
+        actor=people["operator"],
+        waves=Rules((25, 50, 100), pause_minutes=UNTIL_PROMOTED),
+    )
+    job, client = driven(job), as_("operator")
+    shown = page(client, job)
+    assert '<input type="hidden" name="waiting" value="2">' in shown
+    clicked = {"which": "next", "reason": "looks right", "waiting": "2"}
+    client.post(f"/jobs/{job.pk}/promotion/", clicked)
+    assert driven(job).state == "paused"
+    for again in (clicked, {**clicked, "which": "all"}, {**clicked, "waiting": "x"}):
+        told = client.post(f"/jobs/{job.pk}/promotion/", again, follow=True).content.decode()
+        assert "Nothing was promoted" in told
+    assert [wave.state for wave in driven(job).rollout.waves.all()] == ["passed", "passed", "waiting"]
 
 
 def test_aborting_needs_a_reason_and_stops(as_, paused):

@@ -269,6 +269,23 @@ def blackout(begins: time, ends: time, days=range(7), zone: str = "UTC") -> Blac
     return Blackout.objects.create(weekdays=list(days), begins=begins, ends=ends, zone=zone, reason="nightly loads")
 
 
+def test_a_change_undoes_no_pause_and_forgets_no_author(console: House, make, people):
+    """Of one who had the row in hand while others paused and changed it."""
+    schedule = make()
+    stale = Schedule.objects.get(pk=schedule.pk)
+    other = Schedule.objects.get(pk=schedule.pk)
+    askers.save(other, people["administrator"])
+    Schedule.objects.filter(pk=schedule.pk).update(until=START + HOUR)
+    askers.pause(other, people["ops"], reason="the source is down")
+    stale.expression = "5 * * * *"
+    askers.save(stale, people["ops"])
+    schedule.refresh_from_db()
+    assert (schedule.state, schedule.why, schedule.expression) == ("paused", "ops: the source is down", "5 * * * *")
+    assert schedule.authors == sorted([people["ops"].pk, people["administrator"].pk])
+    assert schedule.until == START + HOUR
+    assert stale.state == "paused"
+
+
 def test_a_blackout_wins(console: House, make):
     blackout(time(12), time(12, 2))
     schedule = make()

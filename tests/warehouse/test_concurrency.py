@@ -8,7 +8,12 @@ import psycopg
 import pytest
 
 from tests.house import House, row
+from tests.stack import eventually
+from warehouse import locks
+from warehouse.connections import connect
 from warehouse.errors import TellableError
+
+WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -60,3 +65,29 @@ def test_trap_37_writers_of_the_same_keys_leave_the_fold(house: House, warehouse
         " WHERE l.locktype = 'advisory' AND d.datname = current_database()"
     ).fetchone()
     assert held == (0,)
+
+
+def test_a_load_that_waited_sees_what_was_committed_meanwhile_whatever_the_database_is_set_to(
+    house: House, warehouse_url, extracts, tmp_path
+):
+    """With one snapshot for a whole transaction, the older file would not see that a newer one stands already."""
+    house.deliver("20260105", row("1", fee="1"))
+    house.write("20260106", row("1", fee="2"))
+    house.connection.execute(f"ALTER DATABASE {house.connection.info.dbname} SET default_transaction_isolation TO"
+                             " 'repeatable read'")  # fmt: skip
+    newer = House(house.connection, extracts, tmp_path / "newer")
+    newer.write("20260107", row("1", fee="1"), org="b")
+
+    def load_older():
+        with connect(warehouse_url, purpose="load") as connection:
+            return House(connection, extracts, house.folder).load()
+
+    with ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(warehouse_url, autocommit=True) as other, other.transaction():
+            locks.tables(other, [house.visits], wait_ms=1000)
+            older = pool.submit(load_older)
+            eventually(lambda: house.connection.execute(WAITING).fetchone())
+            assert not House(other, extracts, newer.folder).load().runs[0].failed
+        assert not older.result().runs[0].failed
+    assert house.staged()["1"][0] == "1.00"
+    assert house.violations() == 0

@@ -113,6 +113,9 @@ def _happen(connection: psycopg.Connection, registry: Registry, delivery: Delive
             " updated_at = now() - interval '3 hours' WHERE load_run_id = %s",
             [run],
         )
+        connection.execute(
+            "UPDATE etl.load_run_files SET updated_at = now() - interval '3 hours' WHERE load_run_id = %s", [run]
+        )
     elif delivery.name == "cancelled":
         _set_state(connection, run, "cancelled", None)
     elif delivery.name == "reprocessed twice":

@@ -90,6 +90,8 @@ class Command(BaseCommand):
 def _waves(options: dict[str, Any]) -> Rules | None:
     """Raises Refusal for waves that cannot be meant."""
     if options["waves"] is None:
+        if options["pause_minutes"] or options["pause_until_promoted"] or options["failures"]:
+            raise Refusal("--pause-minutes, --pause-until-promoted and --failures are of --waves.", code=2)
         return None
     pause = UNTIL_PROMOTED if options["pause_until_promoted"] else options["pause_minutes"]
     if (pause < 0 and not options["pause_until_promoted"]) or options["failures"] < 0:
