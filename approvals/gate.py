@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from access import rights
@@ -123,9 +124,14 @@ def expire(now: datetime) -> int:
     return ended
 
 
-def pending(user: User) -> list[Request]:
+def waiting() -> QuerySet[Request]:
     """The requests that wait for a decision, oldest first."""
+    found = Request.objects.filter(state=Request.State.PENDING, job__state=Job.State.AWAITING)
+    return found.select_related("job__plan", "job__requested_by")
+
+
+def pending(user: User) -> list[Request]:
+    """Those on which this person may decide."""
     if not rights.may(user, rights.DECIDE):
         return []
-    waiting = Request.objects.filter(state=Request.State.PENDING, job__state=Job.State.AWAITING)
-    return list(waiting.select_related("job__plan", "job__requested_by"))
+    return [request for request in waiting() if user.pk not in request.job.asked_by]

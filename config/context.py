@@ -19,7 +19,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         return shown
     shown["roles"] = rights.roles_of(request.user)
     if rights.may(request.user, rights.SEE):
-        waiting = len([r for r in gate.pending(request.user) if request.user.pk not in r.job.asked_by])
+        waiting = len(gate.pending(request.user))
         tripped = Breaker.objects.filter(state=Breaker.State.OPEN).count()
         shown["nav"] = [
             _item(request, "Runs", "runs", "run"),

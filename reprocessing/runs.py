@@ -35,7 +35,7 @@ def listed() -> QuerySet[LoadRun, Any]:
     files = LoadRunFile.objects.filter(load_run=OuterRef("pk")).order_by().values("load_run")
     bad = files.filter(status="failed", superseded_at__isnull=True)
     staging = StagingRun.objects.filter(load_run_id=OuterRef("pk"), status="completed").order_by().values("load_run_id")
-    heard = LoadRunFile.objects.filter(load_run=OuterRef("pk"), updated_at__gte=Now() - Value(STUCK_AFTER))
+    heard = LoadRunFile.objects.filter(load_run=OuterRef("pk"), updated_at__gte=Now() - Value(SILENT_FOR))
     told = LoadRun.objects.annotate(
         files_all=_of(files.annotate(n=Count("pk")), "n"),
         files_failed=_of(bad.annotate(n=Count("pk")), "n"),
@@ -44,7 +44,7 @@ def listed() -> QuerySet[LoadRun, Any]:
         rejected=_of(files.annotate(n=Sum("rows_rejected")), "n")
         + _of(staging.annotate(n=Sum("total_rows_rejected")), "n"),
         silent=Case(
-            When(updated_at__lt=Now() - Value(SILENT_FOR), then=Value(True)),
+            When(Q(updated_at__lt=Now() - Value(SILENT_FOR)) & ~Exists(heard), then=Value(True)),
             default=Value(False),
             output_field=BooleanField(),
         ),

@@ -109,7 +109,6 @@ def split(items: Sequence[dict[str, Any]], rules: Rules) -> list[dict[str, Any]]
                     "files": sorted(files),
                     "records": records,
                     "records_so_far": so_far,
-                    "strata": len({(i["extract"], i.get("practice", "")) for unit in wave for i in unit.items}),
                 }
             )
     return made

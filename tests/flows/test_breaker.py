@@ -6,13 +6,13 @@ from django.test import Client
 from approvals import gate
 from approvals.models import Request
 from audit.models import Event
-from jobs import submission, work
-from jobs.models import Job
+from jobs import submission
 from reprocessing import breaker, requests
 from reprocessing.breaker import Evidence
 from reprocessing.models import Breaker
 from reprocessing.planning import Options
 from tests.house import House, row
+from tests.workers import worked
 from warehouse.diff import Counts
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -50,7 +50,7 @@ def test_each_limit_is_strict_and_small_numbers_say_nothing(found, told):
 
 @pytest.fixture
 def ask(console: House, people, settings):
-    def asked(run, **options) -> Job:
+    def asked(run, **options):
         dry_run = options.pop("dry_run", False)
         job = requests.ask_reprocess(
             settings.WAREHOUSE_URL, [run], Options(**options), reason="r", actor=people["operator"], dry_run=dry_run
@@ -58,11 +58,6 @@ def ask(console: House, people, settings):
         return worked(job)
 
     return asked
-
-
-def worked(job: Job) -> Job:
-    work.run(job.pk)
-    return Job.objects.select_related("plan").get(pk=job.pk)
 
 
 GOOD = [row(str(n)) for n in range(40)]

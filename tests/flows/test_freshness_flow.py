@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from jobs import work
 from jobs.models import Job
 from reprocessing import requests
 from tests.house import House, row
+from tests.workers import finished
 from warehouse.registry import Rule
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -38,13 +38,6 @@ def answer(*words: str) -> dict[str, Any]:
     return found
 
 
-def done(job: Job | None) -> Job:
-    assert job
-    work.run(job.pk)
-    work.run(job.pk)
-    return Job.objects.select_related("plan").get(pk=job.pk)
-
-
 def test_a_new_rule_is_one_job_from_raw_and_then_everything_is_current(outdated: House, as_):
     found = answer()
     assert (found["live"], found["current"], found["outdated"], found["unknown"]) == (2, 0, 2, 0)
@@ -60,7 +53,7 @@ def test_a_new_rule_is_one_job_from_raw_and_then_everything_is_current(outdated:
     job = Job.objects.get()
     assert gone.headers["Location"] == job.get_absolute_url()
     assert answer()["groups"][0]["taken"] == 0, "they are in a job now"
-    job = done(job)
+    job = finished(job)
     assert (job.state, job.plan.options["source"]) == ("succeeded", "raw")
     assert job.plan.preview and job.plan.preview["declarations"][0]["differences"] == ["rule on fee added"]
     assert sorted(outdated.staged()) == ["2", "3"]
@@ -110,7 +103,7 @@ def test_a_file_delivered_anew_is_found_when_asked_and_read_again(console: House
     operator = as_("operator")
     where = f"/freshness/reprocess/?extract=Visits&group={group['group']}"
     operator.post(where, {"mark": operator.get(where).context["mark"], "reason": "sent anew"})
-    assert done(Job.objects.first()).state == "succeeded"
+    assert finished(Job.objects.first()).state == "succeeded"
     assert console.staged()["1"][0] == "11.00"
     assert answer("--sources")["sources"]["verdicts"] == {"cosmetic": 1, "same": 1}
 
@@ -164,5 +157,5 @@ def test_a_job_takes_no_more_than_it_should(outdated: House, as_, monkeypatch):
     shown = operator.get(where)
     assert (len(shown.context["taken"]), shown.context["later"]) == (1, 1)
     operator.post(where, {"mark": shown.context["mark"], "reason": "r"})
-    assert done(Job.objects.first()).state == "succeeded"
+    assert finished(Job.objects.first()).state == "succeeded"
     assert (answer()["outdated"], answer()["current"]) == (1, 1)

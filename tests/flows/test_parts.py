@@ -12,16 +12,11 @@ from jobs.models import Job
 from reprocessing import estimates, requests, rollback_requests
 from reprocessing.planning import CannotPlanError, Options
 from tests.house import House, new_run, row
+from tests.workers import worked
 from warehouse import discovery
 from warehouse.discovery import Filter
 
 pytestmark = pytest.mark.django_db(databases="__all__")
-
-
-def worked(job: Job, times: int = 1) -> Job:
-    for _time in range(times):
-        work.run(job.pk)
-    return Job.objects.select_related("plan").get(pk=job.pk)
 
 
 @pytest.fixture

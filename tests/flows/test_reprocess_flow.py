@@ -7,13 +7,13 @@ from approvals import gate, rules
 from approvals.gate import RefusedError
 from approvals.models import Decision, Request
 from audit.models import Event
-from jobs import claims, submission, work
-from jobs.models import Job
+from jobs import claims, submission
 from jobs.submission import AlreadyActiveError
 from reprocessing import requests, rollback_requests
 from reprocessing.planning import CannotPlanError, Options
 from tests.flows.cancelling import cancelling_once_it_sleeps
 from tests.house import House, row
+from tests.workers import worked
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 EVERYTHING = Options()
@@ -27,12 +27,6 @@ def ask(console: House, people, settings):
         )
 
     return asked
-
-
-def worked(job: Job) -> Job:
-    """Let a worker look at the job, and give it anew."""
-    work.run(job.pk)
-    return Job.objects.select_related("plan").get(pk=job.pk)
 
 
 def one_change(house: House):

@@ -14,11 +14,11 @@ from django.utils import timezone
 from approvals import gate
 from approvals.models import Request
 from audit.models import Event
-from jobs import work
 from jobs.models import Job, JobRun
 from reprocessing import image_retention, requests, rollback_requests
 from reprocessing.planning import CannotPlanError, Options
 from tests.house import House, row
+from tests.workers import worked
 from warehouse import before_images, discovery
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -31,11 +31,6 @@ def reprocess(console: House, people, settings):
         return worked(worked(job))
 
     return done
-
-
-def worked(job: Job):
-    work.run(job.pk)
-    return Job.objects.select_related("plan").get(pk=job.pk)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from reprocessing.rollout_acts import NeedsReasonError
 from reprocessing.wave_checks import Check
 from reprocessing.waves import UNTIL_PROMOTED, Rules
 from tests.house import House, row
+from tests.workers import driven
 from warehouse import code
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -57,18 +58,6 @@ def ask(console, people, settings):
 
 def again(job: Job):
     return Job.objects.select_related("plan", "rollout").get(pk=job.pk)
-
-
-def driven(job: Job):
-    """Let workers do what there is to do for the rollout and its waves, until it waits or is over."""
-    for _round in range(40):
-        todo = [job, *job.children.filter(state__in=Job.WORKABLE)]
-        for found in todo:
-            work.run(found.pk)
-        job = again(job)
-        if job.state not in Job.WORKABLE:
-            return job
-    raise AssertionError("It never came to an end.")
 
 
 def fees(console: House) -> dict[str, int]:

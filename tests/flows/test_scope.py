@@ -8,11 +8,11 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
-from jobs import work
 from jobs.models import Job
 from reprocessing import requests
 from reprocessing.planning import CannotPlanError, Options
 from tests.house import House, row
+from tests.workers import finished
 from warehouse.registry import Column, Rule
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -47,19 +47,13 @@ def operator(people) -> Client:
     return made
 
 
-def done(job: Job) -> Job:
-    work.run(job.pk)
-    work.run(job.pk)
-    return Job.objects.select_related("plan").get(pk=job.pk)
-
-
 def command(*words: str) -> None:
     call_command("reprocess", *words, "--as", "operator", stdout=StringIO(), stderr=StringIO())
 
 
 def test_a_file_is_chosen_by_its_name(console: House, run, people):
     command(str(run), "--reason", "r", "--only-file", "b_visits_20260105.csv")
-    job = done(Job.objects.get())
+    job = finished(Job.objects.get())
     assert [item["key"] for item in job.plan.included] == ["b_visits_20260105.csv"]
     assert [(item["key"], item["code"]) for item in job.plan.excluded] == [("a_visits_20260105.csv", "other file")]
     assert (console.staged()["1"][0], console.staged()["3"][0]) == ("10.00", "33.00")
@@ -87,11 +81,11 @@ def test_files_are_ticked_on_the_page_and_days_narrow_it(console: House, run, op
 
 
 def test_replace_is_shown_in_the_dry_run_and_done_as_shown(console: House, run, ask, operator):
-    dry = done(ask(run, dry_run=True, mode="replace"))
+    dry = finished(ask(run, dry_run=True, mode="replace"))
     assert dry.plan.tables["visits"]["rewritten"] == 1
     page = operator.get(dry.get_absolute_url()).content.decode()
     assert "Every row that the files own is written anew" in page and "1 of the unchanged rows" in page
-    job = done(ask(run, mode="replace"))
+    job = finished(ask(run, mode="replace"))
     assert (job.state, job.tables) == ("succeeded", dry.plan.tables)
     owners = console.connection.execute("SELECT DISTINCT load_run_file_id FROM stg.visits").fetchall()
     assert len(owners) == 2 and min(owners) > (2,), "also the row that stayed has a new owner"
@@ -114,10 +108,10 @@ def declare(house: House, **changes) -> None:
 
 def test_the_original_declaration_shows_what_it_would_make_and_publishes_nothing(console: House, run, ask, operator):
     declare(console, rules=(DEAR,))
-    now = done(ask(run, source="raw", dry_run=True))
+    now = finished(ask(run, source="raw", dry_run=True))
     assert now.plan.tables["visits"]["deleted"] == 1
     before = console.state()
-    former = done(ask(run, source="raw", dry_run=True, declaration="original"))
+    former = finished(ask(run, source="raw", dry_run=True, declaration="original"))
     assert (former.state, former.plan.tables["visits"]["deleted"]) == ("previewed", 0)
     assert former.plan.preview and former.plan.preview["declarations"][0]["differences"] == ["rule on fee added"]
     assert console.state() == before
@@ -144,7 +138,7 @@ def test_the_original_declaration_is_refused_where_it_cannot_be_applied(console:
         ask(run, dry_run=True, declaration="original")
     console.registry = former
     declare(console, title="Other.")
-    done(ask(run, files=frozenset({1})))
+    finished(ask(run, files=frozenset({1})))
     with pytest.raises(CannotPlanError, match="No file of load run"):
         ask(run, files=frozenset({1}), dry_run=True, declaration="original")
     console.connection.execute("DELETE FROM restage.builds")

@@ -5,12 +5,13 @@ from uuid import UUID
 
 import pytest
 
-from jobs import submission, work
-from jobs.models import Job, JobRun
+from jobs import submission
+from jobs.models import JobRun
 from jobs.submission import AlreadyActiveError
 from reprocessing import requests
 from reprocessing.planning import CannotPlanError, Options
 from tests.house import House, row
+from tests.workers import finished
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -25,12 +26,6 @@ def ask(console: House, people, settings):
     return asked
 
 
-def done(job: Job) -> Job:
-    work.run(job.pk)
-    work.run(job.pk)
-    return Job.objects.select_related("plan").get(pk=job.pk)
-
-
 @pytest.fixture
 def runs(console: House):
     """Three runs; since then the file of each has changed. Key 1 is in all of them, the last one's record stands."""
@@ -41,7 +36,7 @@ def runs(console: House):
 
 
 def test_several_runs_are_one_plan_and_each_gets_a_new_run(console, ask, runs):
-    job = done(ask(*reversed(runs)))
+    job = finished(ask(*reversed(runs)))
     assert job.state == "succeeded", job.error
     assert [item["key"][9:17] for item in job.plan.included] == ["20260105", "20260106", "20260107"], "by source time"
     assert console.staged() == {
@@ -66,7 +61,7 @@ def test_several_runs_are_one_plan_and_each_gets_a_new_run(console, ask, runs):
 
 def test_a_rollback_takes_all_of_them_back(console, ask, runs):
     before = console.staged()
-    job = done(ask(*runs))
+    job = finished(ask(*runs))
     outcome = console.roll_back(job.pk, by=job.plan_id)
     assert job.outcome and sorted(outcome["taken_back"]) == sorted(job.outcome["load_runs"].values())
     assert console.staged() == before
@@ -74,7 +69,7 @@ def test_a_rollback_takes_all_of_them_back(console, ask, runs):
 
 
 def test_the_days_of_extraction_narrow_the_plan(console, ask, runs):
-    job = done(ask(*runs, since=date(2026, 1, 6), until=date(2026, 1, 6)))
+    job = finished(ask(*runs, since=date(2026, 1, 6), until=date(2026, 1, 6)))
     assert [item["run"] for item in job.plan.included] == [str(runs[1])]
     assert [item["code"] for item in job.plan.excluded] == ["too old", "too new"]
     assert console.staged()["1"] == ("7.00", None), "the newer file's record stands"
@@ -89,7 +84,7 @@ def test_a_run_that_another_job_holds_is_left_out_with_that_reason(console, ask,
     second = ask(*runs)
     assert [(item["run"], item["code"]) for item in second.plan.excluded] == [(str(runs[0]), "in flight")]
     assert set(submission.holders(runs)) == set(runs)
-    assert done(first).state == done(second).state == "succeeded"
+    assert finished(first).state == finished(second).state == "succeeded"
     assert console.violations() == 0
 
 

@@ -13,6 +13,7 @@ from reprocessing import requests
 from reprocessing.planning import Options
 from reprocessing.waves import UNTIL_PROMOTED, Rules
 from tests.house import House, row
+from tests.workers import driven
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -27,18 +28,8 @@ def run(console: House):
     return loaded.load_run_id
 
 
-def driven(job: Job) -> Job:
-    for _round in range(20):
-        for found in [job, *job.children.filter(state__in=Job.WORKABLE)]:
-            work.run(found.pk)
-        job = Job.objects.select_related("plan", "rollout").get(pk=job.pk)
-        if job.state not in Job.WORKABLE:
-            return job
-    raise AssertionError("It never came to an end.")
-
-
 @pytest.fixture
-def paused(run, people, settings) -> Job:
+def paused(run, people, settings):
     return driven(
         requests.ask_reprocess(
             settings.WAREHOUSE_URL,

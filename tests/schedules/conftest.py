@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from jobs import submission, work
+from jobs import submission
 from jobs.models import Job
 from reprocessing import askers, schedules, triggers
 from reprocessing.models import Schedule, Slot, Trigger
@@ -53,13 +53,6 @@ def spoil(house: House, day: str = "20260105", org: str = "a") -> Any:
     (house.folder / f"{org}_visits_{day}.csv").write_text("spoilt\n")
     (loaded,) = house.load().runs
     return loaded.load_run_id
-
-
-def finish(job: Job) -> Job:
-    """Let a worker preview the job and carry it out."""
-    work.run(job.pk)
-    work.run(job.pk)
-    return Job.objects.select_related("plan").get(pk=job.pk)
 
 
 def cancel(job: Job) -> None:

@@ -11,7 +11,8 @@ from reprocessing.models import Bookmark, Sighting, Trigger
 from reprocessing.planning import Options
 from reprocessing.rule_kinds import Kind, Seen
 from tests.house import House, row
-from tests.schedules.conftest import START, finish, look, spoil
+from tests.schedules.conftest import START, look, spoil
+from tests.workers import finished
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -70,7 +71,7 @@ def test_a_changed_declaration_makes_staging_anew_from_raw(console: House, rule)
     assert what_came() == ["fired"]
     job = Job.objects.get()
     assert (job.plan.options["source"], job.plan.options["extracts"]) == ("raw", ["Visits"])
-    assert finish(job).state == "succeeded"
+    assert finished(job).state == "succeeded"
 
 
 def test_another_room_registers_its_rule_and_reports(console: House, rule, monkeypatch):

@@ -19,7 +19,8 @@ from reprocessing.blackouts import InBlackoutError
 from reprocessing.models import Blackout, Schedule, Slot
 from reprocessing.schedules import GRACE, sort_out
 from tests.house import House, row
-from tests.schedules.conftest import HOUR, MINUTE, START, came, cancel, finish, spoil, turn_at
+from tests.schedules.conftest import HOUR, MINUTE, START, came, cancel, spoil, turn_at
+from tests.workers import finished
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -35,7 +36,7 @@ def test_a_slot_asks_for_what_discovery_finds_on_the_owners_behalf(console: Hous
     assert (job.requested_by.username, job.plan.load_runs) == ("operator", [run])
     assert job.plan.options["origin"]["told"] == "schedule Nightly"
     assert Event.objects.get(action="schedule fired").detail == {"slot": slot.slot.isoformat(), "job": str(job.pk)}
-    assert finish(job).state == "succeeded"
+    assert finished(job).state == "succeeded"
     turn_at(START + 2 * MINUTE)
     assert came(schedule)[1] == ("12:02", "nothing found")
     assert console.violations() == 0
@@ -61,7 +62,7 @@ def test_a_dry_run_stays_one(console: House, make):
     console.write("20260105", row("1"))
     make(dry_run=True)
     turn_at(START + MINUTE)
-    job = finish(Job.objects.get())
+    job = finished(Job.objects.get())
     assert (job.dry_run, job.state) == (True, "previewed")
 
 

@@ -18,7 +18,8 @@ from reprocessing.models import Blackout, Sighting, Trigger
 from reprocessing.planning import Options
 from reprocessing.triggers import Batch
 from tests.house import House, row
-from tests.schedules.conftest import HOUR, MINUTE, START, cancel, finish, look, spoil
+from tests.schedules.conftest import HOUR, MINUTE, START, cancel, look, spoil
+from tests.workers import finished
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 SECOND = timedelta(seconds=1)
@@ -46,7 +47,7 @@ def test_a_failed_run_becomes_a_job_about_its_failed_files(console: House, rule,
     sighting = Sighting.objects.get()
     assert (sighting.came, sighting.job, sighting.trigger) == ("fired", job, trigger)
     assert Event.objects.get(action="trigger fired").detail["job"] == str(job.pk)
-    assert finish(job).state == "succeeded"
+    assert finished(job).state == "succeeded"
     look(console, START + HOUR)
     assert what_came() == ["fired"] and console.violations() == 0
 
@@ -155,7 +156,7 @@ def test_a27_a_rule_that_causes_itself_stops_at_depth_three_and_says_so_once(con
     for turn in range(8):
         look(console, START + turn * MINUTE)
         for job in Job.objects.filter(state__in=Job.WORKABLE):
-            assert finish(job).state == "succeeded"
+            assert finished(job).state == "succeeded"
     assert what_came() == ["fired", "fired", "fired", "too deep"]
     assert [s.depth for s in Sighting.objects.order_by("pk")] == [1, 2, 3, 4]
     assert [j.plan.options["origin"]["depth"] for j in Job.objects.order_by("created_at")] == [1, 2, 3]
