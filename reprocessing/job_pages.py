@@ -160,7 +160,7 @@ def cancel(request: Asked, job_id: UUID) -> HttpResponseBase:
         else:
             messages.info(request, "Its worker has been asked to stop. What is not published yet will not be.")
     except StateChangedError:
-        messages.warning(request, "It was over before it could be cancelled.")
+        messages.warning(request, "Nothing was cancelled: it is over, or just beginning its first wave. Look again.")
     return redirect(found)
 
 

@@ -12,7 +12,7 @@ from approvals import gate, rules
 from approvals.models import Request
 from audit.models import Event
 from audit.transitions import StateChangedError
-from jobs import submission, work
+from jobs import claims, submission, work
 from jobs.models import Job, JobRun
 from jobs.submission import AlreadyActiveError
 from reprocessing import requests, rollback_requests, rollout, rollout_acts, wave_checks
@@ -199,6 +199,16 @@ def test_a_wave_that_removes_what_the_whole_keeps_asks(console, ask, people, sma
         in Request.objects.get(job=child).why
     )
     assert fees(console) == {"1.00": 160}
+
+
+def test_a_cancel_while_a_worker_begins_its_first_wave_is_refused(run, ask, people):
+    """Taken, it would reach the rollout at some later step and end it with a wave under way."""
+    job = ask(run)
+    work.run(job.pk)
+    assert claims.claim(job.pk) is not None
+    with pytest.raises(StateChangedError, match="just beginning"):
+        submission.cancel(again(job), people["ops"])
+    assert not again(job).cancel_asked
 
 
 def test_inconclusive_checks_pause_for_a_person(console, people, ask):
