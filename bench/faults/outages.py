@@ -55,6 +55,8 @@ def _seconds(fields: Fields, ready: str, operation: str) -> float:
 
 def _killed_during(fields: Fields, home: Path, name: str, operation: str, after: float) -> float:
     """Kill the server so many seconds after the operation began; how long until it answers again."""
+    with fields.house(name) as house:  # a copy's sequences are behind what they have logged until the next checkpoint
+        house.connection.execute("CHECKPOINT")
     child = os.fork()
     if child == 0:
         with suppress(TellableError, psycopg.Error), fields.house(name) as house:
