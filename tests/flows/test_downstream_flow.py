@@ -31,7 +31,7 @@ def test_a_load_shows_and_a_persons_word_takes_it_from_the_list(console: House, 
     assert (found["keys"], found["extracts"][0]["extract_type"]) == (2, "Visits")
     shown = as_("operator").get("/downstream/")
     page = shown.content.decode()
-    assert "2 keys changed in staging since core was last merged" in page and "Take 2 keys from the list" in page
+    assert "2 changes of keys in staging since core was last merged" in page and "Take 2 keys from the list" in page
     seen = shown.context["found"][0][0].seen.isoformat()
     assert as_("viewer").post("/downstream/Visits/merged/", {"seen": seen, "reason": "r"}).status_code == 403
     assert as_("operator").get("/downstream/Visits/merged/").status_code == 405

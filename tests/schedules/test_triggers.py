@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, time, timedelta
 from threading import Barrier, Thread
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -192,9 +193,25 @@ def test_only_runs_that_are_taken_are_left_to_another_job(console: House, rule, 
         settings.WAREHOUSE_URL, runs[:1], Options(), reason="r", actor=people["operator"], dry_run=True
     )
     triggers._left_to_others(batch, AlreadyActiveError(runs[0], job), START)
-    assert what_came() == ["already active", "waiting"]
+    assert came_of(*runs) == ["already active", "waiting"]
     look(console)
-    assert what_came() == ["already active", "fired"]
+    assert came_of(*runs) == ["already active", "fired"]
+
+
+def test_what_waits_for_the_triggers_own_job_about_the_run_is_not_forgotten(console: House, rule, people, settings):
+    """Of several extracts of one run the first has its job; the others are asked for once it is over."""
+    trigger, run = rule(), spoil(console)
+    triggers.take_in(console.connection, START)
+    batch = Batch(trigger, "Visits", tuple(Sighting.objects.select_related("trigger__owner")))
+    job = requests.ask_reprocess(settings.WAREHOUSE_URL, [run], Options(), reason="r", actor=people["operator"])
+    job.plan.options["origin"] = {"told": "trigger", "path": trigger.get_absolute_url()}
+    job.plan.save(update_fields=["options"])
+    triggers._left_to_others(batch, AlreadyActiveError(run, job), START)
+    assert came_of(run) == ["waiting"]
+
+
+def came_of(*runs: UUID) -> list[str]:
+    return [Sighting.objects.get(load_run_id=run).came for run in runs]
 
 
 def test_in_a_blackout_it_asks_for_nothing(console: House, rule):
