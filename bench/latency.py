@@ -65,7 +65,7 @@ def fail_a_run(house: House, number: int, connection: psycopg.Connection) -> tup
 
 def latencies(stack: Stack, events: int, *, quiet: bool = False) -> list[float]:
     """Seconds from each event's commit to its plan, one event after the other. `quiet`: without a notice."""
-    found, chance = [], random.Random(7)  # noqa: S311  moments, not secrets
+    found, chance = [], random.Random(7)
     console = psycopg.connect(stack.env[databases.CONSOLE_URL], autocommit=True)
     loader = psycopg.connect(stack.env[databases.WAREHOUSE_URL], autocommit=True)
     with console, loader:

@@ -88,7 +88,7 @@ def relayed(fields: Fields, name: str, **cut: int) -> Iterator[tuple[str, Proxy]
 
 
 def measure(fields: Fields) -> Iterator[Figure]:
-    dice = Random(SEED)  # noqa: S311
+    dice = Random(SEED)
     anywhere: list[Result] = []
     at_commit: list[Result] = []
     turns = -(-CUTS // len(OPERATIONS))

@@ -133,7 +133,7 @@ def prepare(house: House, operation: str, seed: int = 0) -> None:
     """Two files of the same keys, the older one changed since. For a rollback it is reprocessed already."""
     for old in house.folder.iterdir():
         old.unlink()
-    dice = Random(seed)  # noqa: S311  the same data for the same seed
+    dice = Random(seed)
 
     def some(least: int, most: int) -> list[Row]:
         return [row(str(n), fee=str(dice.randint(1, 9))) for n in dice.sample(range(60), dice.randint(least, most))]

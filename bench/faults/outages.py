@@ -24,7 +24,7 @@ SEED = 20261
 
 def measure(registry: Registry, home: Path, folder: Path) -> Iterator[Figure]:
     """On a server of its own: the others keep theirs."""
-    dice, back = Random(SEED), 0.0  # noqa: S311
+    dice, back = Random(SEED), 0.0
     found: list[Result] = []
     fields = Fields(embedded.use(home).url("postgres"), registry, folder)
     fields.adopt()
