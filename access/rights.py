@@ -18,16 +18,20 @@ DECIDE = "decide on approvals"
 REMERGE = "say that core is up to date"
 EXPORT_KEYS = "export natural keys in clear"
 MANAGE_SCHEDULES = "manage schedules and triggers"
+ARCHIVE = "archive load runs"
+RESTORE = "restore archives"
+HOLD = "place and release legal holds"
+CLEAN_UP = "clean up archives"
 RIGHTS = (
     *(SEE, REPROCESS, RELEASE, RESET_BREAKER, ROLL_BACK, CANCEL, DECIDE),
-    *(REMERGE, EXPORT_KEYS, MANAGE_SCHEDULES),
+    *(REMERGE, EXPORT_KEYS, MANAGE_SCHEDULES, ARCHIVE, RESTORE, HOLD, CLEAN_UP),
 )
 
 ROLES: dict[str, frozenset[str]] = {
     "viewer": frozenset({SEE}),
-    "operator": frozenset({SEE, REPROCESS, RELEASE, ROLL_BACK, CANCEL, REMERGE, EXPORT_KEYS}),
+    "operator": frozenset({SEE, REPROCESS, RELEASE, ROLL_BACK, CANCEL, REMERGE, EXPORT_KEYS, ARCHIVE}),
     "reviewer": frozenset({SEE, RESET_BREAKER, DECIDE}),
-    "archive admin": frozenset({SEE}),
+    "archive admin": frozenset({SEE, ARCHIVE, RESTORE, HOLD, CLEAN_UP, CANCEL}),
     "ops": frozenset({SEE, RELEASE, RESET_BREAKER, CANCEL, MANAGE_SCHEDULES}),
     "auditor": frozenset({SEE}),
     "administrator": frozenset(RIGHTS),

@@ -30,6 +30,7 @@ CONSOLE_URL = os.environ.get(databases.CONSOLE_URL, "postgresql://127.0.0.1/rest
 WAREHOUSE_URL = os.environ.get(databases.WAREHOUSE_URL, "postgresql://127.0.0.1/warehouse")
 EXTRACT_FOLDERS = [Path(p) for p in os.environ.get("RESTAGE_EXTRACTS", "").split(os.pathsep) if p]
 SOURCE = os.environ.get("RESTAGE_SOURCE", str(HOME / "deliveries"))
+ARCHIVE = os.environ.get("RESTAGE_ARCHIVE", str(HOME / "archive"))
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -44,6 +45,7 @@ INSTALLED_APPS = [
     "django_q",
     "config",
     "reprocessing",
+    "archives",
     "approvals",
     "jobs",
     "audit",

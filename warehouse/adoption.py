@@ -170,19 +170,19 @@ def _table_steps(table: schema.Table, found: _Catalogue) -> list[Step]:
 
 
 def _table_indexes(table: schema.Table, name: str, found: _Catalogue, *, fresh: bool) -> list[Step]:
-    how = "" if fresh else "CONCURRENTLY "
+    how = "" if fresh or table.partitioned else "CONCURRENTLY "
     steps = []
     if table.unique and not found.has_index(table, table.unique, unique=True):
         index = f"{table.name}_natural_key_idx"
-        steps.append(_index(f"UNIQUE INDEX {how}", index, f"ON {name} ({table.unique})", fresh))
+        steps.append(_index(f"UNIQUE INDEX {how}", index, f"ON {name} ({table.unique})", not how))
     for index, expression in table.lookups:
         if f"{table.schema}.{index}" not in found.indexes and not found.has_index(table, expression, unique=False):
-            steps.append(_index(f"INDEX {how}", index, f"ON {name} ({expression})", fresh))
+            steps.append(_index(f"INDEX {how}", index, f"ON {name} USING {table.by} ({expression})", not how))
     return steps
 
 
-def _index(kind: str, name: str, on: str, fresh: bool) -> Step:
-    return Step(f"index {name}", f"CREATE {kind}IF NOT EXISTS {name} {on}", alone=not fresh)
+def _index(kind: str, name: str, on: str, in_transaction: bool) -> Step:
+    return Step(f"index {name}", f"CREATE {kind}IF NOT EXISTS {name} {on}", alone=not in_transaction)
 
 
 def _hash_steps(connection: psycopg.Connection, extract: Extract, found: _Catalogue) -> list[Step]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from warehouse import happenings
+from warehouse import archive_schema, happenings
 from warehouse.registry import Column, Extract, Registry
 
 SCHEMAS = ("etl", "raw", "stg", "restage", "restage_build")
@@ -136,6 +136,7 @@ RESTAGE_TABLES: dict[str, str] = {
         reason text NOT NULL, severity text NOT NULL, at timestamptz NOT NULL DEFAULT now()""",
     # what has happened to load runs, for the watcher
     "happenings": happenings.TABLE,
+    **archive_schema.TABLES,
 }
 
 # What speaks of unlogged tables and must be gone when they are emptied by a crash of the server.
@@ -161,6 +162,7 @@ INDEXES: dict[str, str] = {
     "restage.run_parents_job_idx": "ON restage.run_parents (job_id)",
     "restage.before_image_sets_expiry_idx": "ON restage.before_image_sets (expires_at) WHERE purged_at IS NULL",
     "restage.run_parents_parent_idx": "ON restage.run_parents (parent_load_run_id)",
+    **archive_schema.INDEXES,
 }
 UNIQUE_INDEXES = frozenset(
     {"etl.load_run_files_live_idx", "etl.staging_runs_load_run_completed_idx", "restage.stale_core_key_idx"}
@@ -172,20 +174,25 @@ DROPPED_INDEXES = ("etl.load_run_files_unique_idx",)
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the warehouse. `unique` is the column list of a unique index, `lookups` the rest (SQL of each);
-    `storage` follows CREATE TABLE (…) where the table is not there yet."""
+    """A table of the warehouse. `unique` is the column list of a unique index, `lookups` the rest (SQL of each), made
+    by the method `by`; `storage` follows CREATE TABLE (…) where the table is not there yet."""
 
     schema: str
     name: str
     columns: tuple[tuple[str, str], ...]
     unique: str | None = None
     lookups: tuple[tuple[str, str], ...] = ()
+    by: str = "btree"
     storage: str = ""
+
+    @property
+    def partitioned(self) -> bool:
+        return "PARTITION BY" in self.storage
 
 
 def data_tables(registry: Registry) -> list[Table]:
-    """raw and stg of every extract."""
-    return [table for extract in registry.extracts for table in (_raw(extract), _staging(extract))]
+    """raw, stg and archive of every extract."""
+    return [table for extract in registry.extracts for table in (_raw(extract), _staging(extract), _archive(extract))]
 
 
 def _raw(extract: Extract) -> Table:
@@ -218,6 +225,29 @@ def _staging(extract: Extract) -> Table:
         ),
         unique=", ".join(extract.natural_key),
         storage=" WITH (fillfactor = 90)",  # room for a changed row beside its former self: no new index entry
+    )
+
+
+def _archive(extract: Extract) -> Table:
+    """As staging, without its demands: a row that was legal once is kept as it was. No unique natural key: there is one
+    copy of a key for each time that it was archived. BRIN: rows come in the order of `archived_at`, a run's together.
+    """
+    return Table(
+        "stg",
+        f"{extract.table}_archive",
+        (
+            ("row_hash", "bigint"),
+            *((column.name, column.type) for column in (*extract.staged, *extract.staging_only)),
+            ("load_run_file_id", "integer NOT NULL"),
+            ("load_ts", "timestamptz NOT NULL"),
+            *archive_schema.MARKS,
+        ),
+        lookups=(
+            (f"idx_{extract.table}_archive_date", "archived_at"),
+            (f"idx_{extract.table}_archive_load_run", "archived_load_run_id"),
+        ),
+        by="brin",
+        storage=" PARTITION BY RANGE (archived_at)",
     )
 
 
