@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import models, transaction
 
+from audit import circumstances
 from audit.models import Event
 
 SYSTEM = "Restage"
@@ -15,14 +16,39 @@ class StateChangedError(RuntimeError):
     """The object is not in a state from which this move is possible; another move came first. Nothing was changed."""
 
 
-def record(actor: User | None, action: str, subject: models.Model, detail: dict[str, Any] | None = None) -> Event:
-    """Add an act to the trail. `actor` None: Restage itself."""
+def record(
+    actor: User | None,
+    action: str,
+    subject: models.Model,
+    detail: dict[str, Any] | None = None,
+    *,
+    result: str = Event.Result.DONE,
+) -> Event:
+    """Add an act to the trail. `actor` None: Restage itself. A `reason` in the detail is shown as such."""
+    return write(actor, action, f"{subject._meta.model_name}:{subject.pk}", detail, result=result)
+
+
+def write(
+    actor: User | None,
+    action: str,
+    subject: str,
+    detail: dict[str, Any] | None = None,
+    *,
+    result: str = Event.Result.DONE,
+) -> Event:
+    """As record(), about what has no model of ours: "kind:id"."""
+    around = circumstances.current()
     return Event.objects.create(
         actor=actor,
         actor_name=actor.get_username() if actor else SYSTEM,
+        on_behalf_of=around.on_behalf_of if actor is None else "",
+        how=around.how,
         action=action,
-        subject=f"{subject._meta.model_name}:{subject.pk}",
+        subject=subject,
+        result=result,
         detail=detail or {},
+        address=around.address,
+        request_id=around.request_id,
     )
 
 

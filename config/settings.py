@@ -10,11 +10,11 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = databases.home()
 
 
-def _secret_key() -> str:
-    """RESTAGE_SECRET_KEY, or a key made once for this home."""
-    if chosen := os.environ.get("RESTAGE_SECRET_KEY"):
+def _key(variable: str, file: str) -> str:
+    """The key that a variable gives, or one made once for this home."""
+    if chosen := os.environ.get(variable):
         return chosen
-    path = HOME / "secret_key"
+    path = HOME / file
     if not path.exists():
         HOME.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
@@ -22,7 +22,10 @@ def _secret_key() -> str:
     return path.read_text()
 
 
-SECRET_KEY = _secret_key()
+SECRET_KEY = _key("RESTAGE_SECRET_KEY", "secret_key")
+AUDIT_KEY = _key("RESTAGE_AUDIT_KEY", "audit_key")
+# Where the heads of the sealed trail are kept outside of the database: folders or URLs, divided by spaces.
+AUDIT_HEADS = os.environ.get("RESTAGE_AUDIT_HEADS", str(HOME / "audit-heads")).split()
 DEBUG = False
 ALLOWED_HOSTS = os.environ.get("RESTAGE_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
 

@@ -1,0 +1,41 @@
+"""In what circumstances something is done: through which door, from where, on whose behalf. Never by whom: the person
+is an argument of every act."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from uuid import uuid4
+
+PAGE, COMMAND, WORKER, SCHEDULE, TRIGGER, UPKEEP = "page", "command", "worker", "schedule", "trigger", "upkeep"
+WAYS = (PAGE, COMMAND, WORKER, SCHEDULE, TRIGGER, UPKEEP)
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """`how`: one of WAYS. `on_behalf_of`: the name of the person for whom Restage itself acts ("": for nobody).
+    `address`: of the network, where there is one. `request_id`: what was done together has the same."""
+
+    how: str = UPKEEP
+    on_behalf_of: str = ""
+    address: str = ""
+    request_id: str = ""
+
+
+_now: ContextVar[Circumstances | None] = ContextVar("circumstances", default=None)
+
+
+def current() -> Circumstances:
+    """Those of the block that is being run; outside of any, Restage's own upkeep."""
+    return _now.get() or Circumstances()
+
+
+@contextmanager
+def of(how: str, *, on_behalf_of: str = "", address: str = "", request_id: str = "") -> Iterator[Circumstances]:
+    """What is recorded in the block is done in these circumstances."""
+    made = Circumstances(how, on_behalf_of, address, request_id or uuid4().hex)
+    token = _now.set(made)
+    try:
+        yield made
+    finally:
+        _now.reset(token)
