@@ -6,11 +6,12 @@ import sys
 import django
 from django.core.management import execute_from_command_line
 
+from audit import circumstances
 from config import databases
 from warehouse import registry
 from warehouse.declarations import DeclarationError
 
-OURS = frozenset({"warehouse", "reprocess", "rollback", "discover", "jobs", "worker", "ps", "demo"})
+OURS = frozenset({"warehouse", "reprocess", "rollback", "discover", "jobs", "worker", "ps", "demo", "audit"})
 
 
 def main() -> None:
@@ -25,7 +26,8 @@ def main() -> None:
         from config.embedded_setup import bring_up_to_date
 
         bring_up_to_date()
-    execute_from_command_line(sys.argv)
+    with circumstances.of(circumstances.COMMAND):
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,15 @@ DECIDE = "decide on approvals"
 REMERGE = "say that core is up to date"
 EXPORT_KEYS = "export natural keys in clear"
 MANAGE_SCHEDULES = "manage schedules and triggers"
+SEE_TRAIL = "read the audit trail"
+EXPORT_TRAIL = "export the audit trail"
 ARCHIVE = "archive load runs"
 RESTORE = "restore archives"
 HOLD = "place and release legal holds"
 CLEAN_UP = "clean up archives"
 RIGHTS = (
     *(SEE, REPROCESS, RELEASE, RESET_BREAKER, ROLL_BACK, CANCEL, DECIDE),
+    *(SEE_TRAIL, EXPORT_TRAIL),
     *(REMERGE, EXPORT_KEYS, MANAGE_SCHEDULES, ARCHIVE, RESTORE, HOLD, CLEAN_UP),
 )
 
@@ -33,11 +36,21 @@ ROLES: dict[str, frozenset[str]] = {
     "reviewer": frozenset({SEE, RESET_BREAKER, DECIDE}),
     "archive admin": frozenset({SEE, ARCHIVE, RESTORE, HOLD, CLEAN_UP, CANCEL}),
     "ops": frozenset({SEE, RELEASE, RESET_BREAKER, CANCEL, MANAGE_SCHEDULES}),
-    "auditor": frozenset({SEE}),
+    "auditor": frozenset({SEE, SEE_TRAIL, EXPORT_TRAIL}),
     "administrator": frozenset(RIGHTS),
 }
 
 P = ParamSpec("P")
+
+
+class NotAllowedError(PermissionDenied):
+    """Somebody has not the right to do what they asked for."""
+
+    def __init__(self, user: AbstractBaseUser | AnonymousUser, right: str) -> None:
+        having = ", ".join(role for role, rights in ROLES.items() if right in rights)
+        super().__init__(f"Your roles do not let you {right}. The roles that do: {having}.")
+        self.user = user
+        self.right = right
 
 
 class Asked(HttpRequest):
@@ -59,10 +72,9 @@ def may(user: AbstractBaseUser | AnonymousUser, right: str) -> bool:
 
 
 def demand(user: AbstractBaseUser | AnonymousUser, right: str) -> None:
-    """Raises PermissionDenied naming the right and the roles that have it."""
+    """Raises NotAllowedError, a PermissionDenied naming the right and the roles that have it."""
     if not may(user, right):
-        having = ", ".join(role for role, rights in ROLES.items() if right in rights)
-        raise PermissionDenied(f"Your roles do not let you {right}. The roles that do: {having}.")
+        raise NotAllowedError(user, right)
 
 
 def requires(

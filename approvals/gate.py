@@ -12,7 +12,8 @@ from django.utils import timezone
 from access import rights
 from approvals import covering, rules
 from approvals.models import Decision, Request
-from audit.transitions import StateChangedError, move
+from audit.models import Event
+from audit.transitions import StateChangedError, move, record
 from jobs import submission
 from jobs.ending import end
 from jobs.models import Job
@@ -79,6 +80,14 @@ def permit(job: Job) -> None:
 def decide(request: Request, reviewer: User, *, approve: bool, digest: str, reason: str) -> None:
     """One person's decision about the digest that they have read. Raises RefusedError, PermissionDenied."""
     rights.demand(reviewer, rights.DECIDE)
+    try:
+        _decide(request, reviewer, approve=approve, digest=digest, reason=reason)
+    except RefusedError as error:
+        record(reviewer, "decision refused", request.job, {"why": str(error)}, result=Event.Result.REFUSED)
+        raise
+
+
+def _decide(request: Request, reviewer: User, *, approve: bool, digest: str, reason: str) -> None:
     with transaction.atomic():
         job = Job.objects.select_for_update().select_related("plan").get(pk=request.job_id)
         request.refresh_from_db()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 PAGE, COMMAND, WORKER, SCHEDULE, TRIGGER, UPKEEP = "page", "command", "worker", "schedule", "trigger", "upkeep"
-WAYS = (PAGE, COMMAND, WORKER, SCHEDULE, TRIGGER, UPKEEP)
+WAREHOUSE = "warehouse"  # its own record of what was done to it
+WAYS = (PAGE, COMMAND, WORKER, SCHEDULE, TRIGGER, UPKEEP, WAREHOUSE)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
             _item(request, "Approvals", "approvals", "approval", waiting or None),
             _item(request, "Schedules", "schedules", "schedule"),
         ]
+    if rights.may(request.user, rights.SEE_TRAIL):
+        shown["nav"].append(_item(request, "Audit", "audit", "audit"))
     return shown
 
 

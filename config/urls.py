@@ -1,11 +1,11 @@
 """Which page lives where."""
 
-from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
 from approvals import pages as approval_pages
-from config import health, theme
+from audit import pages as audit_pages
+from config import health, story_pages, theme, trail
 from reprocessing import (
     asker_pages,
     breaker_pages,
@@ -22,8 +22,8 @@ from reprocessing import (
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="runs"), name="home"),
     path("healthz", health.healthz, name="healthz"),
-    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
+    path("login/", trail.Login.as_view(), name="login"),
+    path("logout/", trail.Logout.as_view(), name="logout"),
     path("theme/", theme.choose, name="theme"),
     path("runs/", run_pages.runs_page, name="runs"),
     path("runs/<uuid:load_run_id>/", run_pages.run, name="run"),
@@ -50,6 +50,13 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/pause/", rollout_pages.pause, name="pause_rollout"),
     path("jobs/<uuid:job_id>/abort/", rollout_pages.abort, name="abort"),
     path("approvals/", approval_pages.inbox, name="approvals"),
+    path("audit/", audit_pages.events, name="audit"),
+    path("audit/verify/", audit_pages.verify, name="verify_trail"),
+    path("audit/export/", audit_pages.take_out, name="export_trail"),
+    path("audit/views/", audit_pages.keep_view, name="keep_trail_view"),
+    path("audit/views/<int:pk>/remove/", audit_pages.drop_view, name="drop_trail_view"),
+    path("jobs/<uuid:job_id>/story/", story_pages.of_job, name="job_story"),
+    path("runs/<uuid:load_run_id>/story/", story_pages.of_run, name="run_story"),
     path("schedules/", schedule_pages.all_askers, name="schedules"),
     path("schedules/new/", schedule_pages.edit, name="new_schedule"),
     path("schedules/<int:pk>/", schedule_pages.schedule, name="schedule"),

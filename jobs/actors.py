@@ -3,8 +3,11 @@
 import getpass
 
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 
 from access import rights
+from audit.models import Event
+from audit.transitions import record
 
 
 def of_shell(name: str | None) -> User:
@@ -19,3 +22,9 @@ def of_shell(name: str | None) -> User:
         user.save()
         rights.give(user, ["operator"])
     return user
+
+
+def note_refusal(error: PermissionDenied) -> None:
+    """Write in the trail that somebody was refused a right."""
+    if isinstance(error, rights.NotAllowedError) and isinstance(error.user, User):
+        record(error.user, "attempt refused", error.user, {"why": str(error)}, result=Event.Result.REFUSED)

@@ -6,6 +6,11 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from jobs import reconciler, tidying
+        from audit import sealing
+        from jobs import actors, reconciler, relay, tidying
+        from warehouse import commands
 
+        commands.on_refusal(actors.note_refusal)
         reconciler.also(tidying.sweep)
+        reconciler.also(relay.upkeep)
+        reconciler.also(sealing.upkeep)

@@ -10,6 +10,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db import connection as console
 from django.utils import timezone
 
+from audit import circumstances
 from audit.transitions import StateChangedError, move
 from jobs import claims, kinds
 from jobs.claims import Cancelled, Claim, Lost
@@ -32,6 +33,11 @@ def run(job_id: UUID) -> None:
     job = claims.claim(job_id)
     if job is None:
         return
+    with circumstances.of(circumstances.WORKER, on_behalf_of=job.requested_by.get_username()):
+        _run(job)
+
+
+def _run(job: Job) -> None:
     with suppress(Lost, LostFenceError, StateChangedError):  # whoever has the job now says what becomes of it
         try:
             with Claim(job) as claim:

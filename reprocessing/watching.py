@@ -16,6 +16,7 @@ import psycopg
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from audit import circumstances
 from reprocessing import bookmarks, schedules, triggers
 from warehouse import happenings
 from warehouse.connections import UnreachableWarehouseError
@@ -66,7 +67,8 @@ class Watcher:
                 looked_slowly = looked
             heard = False
             while not (heard or self.ended.is_set() or time.monotonic() - looked > LOOK_SECONDS):
-                triggers.judge(self.url, self.clock())
+                with circumstances.of(circumstances.TRIGGER):
+                    triggers.judge(self.url, self.clock())
                 heard = any(True for _notice in ear.notifies(timeout=0.5, stop_after=1))
             for _notice in ear.notifies(timeout=0):
                 pass  # one look is for all of them
@@ -82,7 +84,8 @@ class Watcher:
                 if time.monotonic() - beat > BEAT_SECONDS:
                     bookmarks.alive(f"{socket.gethostname()}:{os.getpid()}", self.clock())
                     beat = time.monotonic()
-                schedules.turn(self.clock())
+                with circumstances.of(circumstances.SCHEDULE):
+                    schedules.turn(self.clock())
             except Exception as error:  # the next turn tries again
                 log.error("schedules: %s", _words(error))
                 connection.close()

@@ -97,6 +97,7 @@ def stack(
             databases.WAREHOUSE_URL: warehouse_url,
             "RESTAGE_EXTRACTS": str(extracts_folder),
             "RESTAGE_LEASE_SECONDS": "2",
+            "RESTAGE_AUDIT_HEADS": str(tmp_path / "audit-heads"),
             "DJANGO_SETTINGS_MODULE": "config.settings",
         }
         made = Stack(House(connection, extracts, tmp_path / "deliveries"), env)

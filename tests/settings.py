@@ -19,6 +19,7 @@ if databases.EMBEDDED_CONSOLE in os.environ:
 
 from config.settings import *  # noqa: E402, F403  the databases must stand first
 
+AUDIT_HEADS: list[str] = []  # a test that seals brings its own place
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 DATABASES["warehouse"]["TEST"] = {"MIRROR": "default"}  # noqa: F405  each test brings its own (conftest.console)

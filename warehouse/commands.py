@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import psycopg
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, ProgrammingError
 
 from warehouse.declarations import DeclarationError
 from warehouse.errors import TellableError, reason_of
@@ -36,6 +36,14 @@ class Answer:
             self._command.stdout.write(text)
 
 
+_on_refusal: list[Callable[[PermissionDenied], object]] = []
+
+
+def on_refusal(hear: Callable[[PermissionDenied], object]) -> None:
+    """Have `hear` called where a command is refused because its actor lacks a right."""
+    _on_refusal.append(hear)
+
+
 def offer_json(parser: CommandParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
@@ -48,10 +56,16 @@ def answer(command: BaseCommand, *, as_json: bool) -> Iterator[Answer]:
         yield said
     except Refusal as refusal:
         failure, code = str(refusal), refusal.code
-    except (TellableError, DeclarationError, PermissionDenied) as error:
+    except PermissionDenied as error:
+        failure, code = str(error), 1
+        for hear in _on_refusal:
+            hear(error)
+    except (TellableError, DeclarationError) as error:
         failure, code = str(error), 1
     except (OperationalError, InterfaceError):
         failure, code = "The console's database does not answer. Nothing was changed; try again when it is up.", 1
+    except ProgrammingError as error:
+        failure, code = f"The console's database refuses a statement: {reason_of(error)} Nothing was changed.", 1
     except (psycopg.Error, OSError) as error:
         failure, code = reason_of(error), 1
     if failure:

@@ -180,7 +180,7 @@ def _rewrite(trail: list[int], settings: Settings, *, key: str, place: str) -> N
 def test_a_seal_that_is_taken_out_of_the_middle_is_found(trail: list[int], settings: Settings) -> None:
     settings.AUDIT_HEADS = []
     by_force("DELETE FROM audit_seal WHERE number = 2")
-    kinds = dict((kind, event) for kind, event in found())
+    kinds = dict(found())
     assert kinds["cut"] == trail[8]
 
 

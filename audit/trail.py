@@ -1,0 +1,105 @@
+"""Finding events in the trail: filters that page, command and export share, and the story of one object."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import date, datetime, time, timedelta
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from audit.models import Event
+
+FILTERS = {
+    "person": "who did it, or on whose behalf it was done",
+    "action": "what was done, or the beginning of it",
+    "about": "what it was done to: kind:id, or an id",
+    "result": "done, refused or failed",
+    "how": "page, command, worker, schedule, trigger, upkeep or warehouse",
+    "since": "first day, YYYY-MM-DD",
+    "until": "last day, YYYY-MM-DD",
+    "request": "the id of one request: what was done together",
+}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What is looked for; "" says nothing. `problems`: what of it cannot be understood."""
+
+    person: str = ""
+    action: str = ""
+    about: str = ""
+    result: str = ""
+    how: str = ""
+    since: str = ""
+    until: str = ""
+    request: str = ""
+
+    @property
+    def problems(self) -> list[str]:
+        return [
+            f"{name} is {getattr(self, name)!r}: a day is needed, as 2026-11-30."
+            for name in ("since", "until")
+            if getattr(self, name) and _day(getattr(self, name)) is None
+        ]
+
+    @property
+    def given(self) -> dict[str, str]:
+        return {field.name: getattr(self, field.name) for field in fields(self) if getattr(self, field.name)}
+
+    def events(self) -> QuerySet[Event]:
+        """The events that fit, newest first."""
+        found = Event.objects.select_related("actor")
+        if self.person:
+            found = found.filter(actor_name__iexact=self.person) | found.filter(on_behalf_of__iexact=self.person)
+        if self.action:
+            found = found.filter(action__istartswith=self.action)
+        if self.about:
+            found = (
+                found.filter(subject=self.about)
+                if ":" in self.about
+                else found.filter(subject__endswith=f":{self.about}")
+            )
+        if self.result:
+            found = found.filter(result=self.result)
+        if self.how:
+            found = found.filter(how=self.how)
+        if self.request:
+            found = found.filter(request_id=self.request)
+        if since := _day(self.since):
+            found = found.filter(at__gte=_begin(since))
+        if until := _day(self.until):
+            found = found.filter(at__lt=_begin(until + timedelta(days=1)))
+        return found.order_by("-id")
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _begin(day: date) -> datetime:
+    """The first moment of a day in the console's zone."""
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def story(subjects: list[str]) -> QuerySet[Event]:
+    """What has happened to these objects, the oldest first."""
+    return Event.objects.filter(subject__in=subjects).select_related("actor").order_by("id")
+
+
+def actions() -> list[str]:
+    """Every action that the trail knows, for a list to choose from."""
+    return list(Event.objects.order_by("action").values_list("action", flat=True).distinct())
+
+
+def people() -> list[str]:
+    """Everybody who can have acted."""
+    return list(User.objects.order_by("username").values_list("username", flat=True))
+
+
+def numbered(events: QuerySet[Event], rows: int = 2000) -> Iterator[Event]:
+    """The events, read a piece at a time."""
+    return events.iterator(chunk_size=rows)

@@ -1,0 +1,111 @@
+"""What the trail hears of a request: its circumstances, a refusal, and that without a trail nothing is done."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import User
+from django.contrib.auth.views import LoginView, LogoutView
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, OperationalError, ProgrammingError, connection
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from audit import circumstances
+from audit.models import Event
+from audit.transitions import record, write
+
+Answer = Callable[[HttpRequest], HttpResponse]
+
+
+SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+class TrailMiddleware:
+    """Runs a request in its circumstances; records the attempts that are refused.
+
+    What changes something writes its event in the same transaction, and so fails without one; a request that would
+    change something is not even begun where the database takes no events.
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        address = str(request.META.get("REMOTE_ADDR", ""))[:64]
+        with circumstances.of(circumstances.PAGE, address=address, request_id=uuid4().hex) as around:
+            allowed = request.method in SAFE or _may_write()
+            answer = self.get_response(request) if allowed else _without_trail(request)
+        answer.headers["X-Request-ID"] = around.request_id
+        return answer
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, PermissionDenied):
+            try:
+                _refused(request, str(error))
+            except DatabaseError:
+                return _without_trail(request)
+        if isinstance(error, ProgrammingError) and "audit_event" in str(error):
+            return _without_trail(request)
+        return None
+
+
+def _may_write() -> bool:
+    """Whether this role may add to the trail; where the database does not answer, the view will tell."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT has_table_privilege('audit_event', 'INSERT')")
+            return bool(cursor.fetchone()[0])
+    except OperationalError:
+        return True
+
+
+def _refused(request: HttpRequest, why: str) -> None:
+    match = request.resolver_match
+    if isinstance(request.user, User) and match is not None:
+        asked = {
+            "page": match.view_name,
+            "method": request.method,
+            "about": {k: str(v) for k, v in match.kwargs.items()},
+        }
+        record(request.user, "attempt refused", request.user, {**asked, "why": why}, result=Event.Result.REFUSED)
+
+
+def _without_trail(request: HttpRequest) -> HttpResponse:
+    return render(
+        request,
+        "problem.html",
+        {
+            "title": "The audit trail cannot be written",
+            "happened": "The console's database refuses new entries in the trail, and nothing is done without one.",
+            "means": "Nothing was changed.",
+            "todo": "Tell who keeps the console's database: its role needs INSERT on audit_event.",
+        },
+        status=503,
+    )
+
+
+class Login(LoginView):
+    """Django's, with a trace of who came in and who was turned away."""
+
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        answer = super().form_valid(form)
+        record(form.get_user(), "logged in", form.get_user())
+        return answer
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        """The name only where it is somebody's: people type their password there."""
+        known = User.objects.filter(username=form.data.get("username", "")).first()
+        subject = f"user:{known.pk}" if known else "user:unknown"
+        write(None, "login refused", subject, {"name": known.get_username()} if known else {}, result="refused")
+        return super().form_invalid(form)
+
+
+class Logout(LogoutView):
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if isinstance(request.user, User):
+            record(request.user, "logged out", request.user)
+        return super().post(request, *args, **kwargs)
