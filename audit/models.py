@@ -1,5 +1,6 @@
 """The trail: who did what to which object, in the transaction that did it. Rows are added and never touched again."""
 
+from datetime import datetime
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -50,6 +51,11 @@ class Event(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.actor_name} {self.action} {self.subject}"
+
+    @property
+    def happened(self) -> datetime:
+        """When it was done; what the warehouse tells of itself comes into the trail a little later."""
+        return datetime.fromisoformat(self.detail["at"]) if self.effect is not None else self.at
 
     @property
     def reason(self) -> str:

@@ -29,7 +29,7 @@ SENTENCES = {
     "before-image purged": "purged its before-image",
     "attempt refused": "was refused",
 }
-HIDDEN = ("reason", "from", "asked")
+HIDDEN = ("reason", "from", "asked", "at")
 
 
 def sentence(event: Event) -> str:

@@ -85,9 +85,10 @@ def _begin(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
-def story(subjects: list[str]) -> QuerySet[Event]:
+def story(subjects: list[str]) -> list[Event]:
     """What has happened to these objects, the oldest first."""
-    return Event.objects.filter(subject__in=subjects).select_related("actor").order_by("id")
+    found = Event.objects.filter(subject__in=subjects).select_related("actor").order_by("id")
+    return sorted(found, key=lambda event: event.happened)
 
 
 def actions() -> list[str]:

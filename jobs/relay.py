@@ -54,6 +54,7 @@ def _short(detail: dict[str, Any]) -> dict[str, Any]:
             said[name] = len(detail[name])
     tables = detail.get("tables")
     if isinstance(tables, dict):
-        said["tables"] = {table: {n: c[n] for n in COUNTS if c.get(n)} for table, c in tables.items()}
-        said["rows"] = sum(c.get(n, 0) for c in tables.values() for n in COUNTS[:3])
+        changed = {table: {name: c[name] for name in COUNTS if c.get(name)} for table, c in tables.items()}
+        said["tables"] = {table: counts for table, counts in changed.items() if counts}
+        said["rows changed"] = sum(c.get(n, 0) for c in tables.values() for n in COUNTS[:3])
     return said

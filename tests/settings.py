@@ -17,9 +17,10 @@ if databases.EMBEDDED_CONSOLE in os.environ:
             server.execute(f"ALTER SYSTEM SET {setting} = off".encode())
         server.execute("SELECT pg_reload_conf()")
 
+os.environ["RESTAGE_AUDIT_HEADS"] = ""  # a test that seals brings its own place
+
 from config.settings import *  # noqa: E402, F403  the databases must stand first
 
-AUDIT_HEADS: list[str] = []  # a test that seals brings its own place
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 DATABASES["warehouse"]["TEST"] = {"MIRROR": "default"}  # noqa: F405  each test brings its own (conftest.console)

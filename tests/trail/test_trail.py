@@ -95,7 +95,7 @@ def test_the_warehouse_own_record_comes_into_the_trail_once_and_in_order(job, co
     assert relay.relay(console.connection) == 0
     event = Event.objects.get(how="warehouse")
     assert (event.actor_name, event.action, event.subject) == ("operator", "reprocess", f"job:{job.pk}")
-    assert event.detail["tables"] == {"visits": {"updated": 1}} and event.detail["rows"] == 1
+    assert event.detail["tables"] == {"visits": {"updated": 1}} and event.detail["rows changed"] == 1
 
 
 def test_an_effect_that_is_committed_late_is_not_missed(console, people):

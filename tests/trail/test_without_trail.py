@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import ProgrammingError, connection, transaction
 from django.test import Client
-from django.urls import get_resolver, reverse
+from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 
 from access import rights
@@ -66,6 +66,7 @@ def changing() -> list[Any]:
     """Every route that takes a POST."""
     found = []
     for pattern in get_resolver().url_patterns:
+        assert isinstance(pattern, URLPattern) and pattern.name
         path = reverse(pattern.name, kwargs={name: DUMMIES[name] for name in pattern.pattern.converters})
         found.append(pytest.param(path, id=pattern.name))
     return found
