@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from audit import heads, leaves, sealing
@@ -151,12 +152,18 @@ def _joined(ranges: leaves.Ranges) -> leaves.Ranges:
 
 
 def _not_sealed(seals: Sequence[Seal], now: datetime) -> Iterator[Finding]:
-    """An event that no seal holds is a new one, or was put in afterwards."""
+    """An event that no seal holds is a new one, or was put in afterwards.
+
+    One of a transaction that began after the oldest open one, of any database of the server, waits for that one.
+    """
     if not seals:
         return
     below = seals[-1].below
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text FROM pg_current_snapshot() s")
+        open_from, coming = map(int, cursor.fetchone())
     for event in _outside(seals).order_by("id").iterator():
-        if event.tx is None or event.tx < below:
+        if event.tx is None or event.tx < below or event.tx >= coming:
             yield Finding(INSERTED, event.pk, f"Event {event.pk} was put in after its time had been sealed.")
-        elif now - event.at > SEALED_WITHIN:
+        elif now - event.at > SEALED_WITHIN and event.tx < open_from:
             yield Finding(INSERTED, event.pk, f"Event {event.pk} is of {event.at:%Y-%m-%d %H:%M} and was never sealed.")
