@@ -3,18 +3,18 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from jobs import actors, answers
 from reprocessing import image_retention
 from warehouse import before_images
 from warehouse.before_images import ImageSet
-from warehouse.commands import answer
+from warehouse.commands import AnsweringCommand, answer
 from warehouse.connections import connect
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Lists the before-images by expiry, or purges the expired ones that no job needs."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,18 +5,18 @@ from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from psycopg import Connection
 
 from jobs import actors, answers
 from reprocessing import acts
 from warehouse import downstream, registry
-from warehouse.commands import Refusal, answer
+from warehouse.commands import AnsweringCommand, Refusal, answer, demand_extracts
 from warehouse.connections import connect
 from warehouse.registry import Extract
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Lists what changed in staging since core last took it over, for each extract."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -28,8 +28,7 @@ class Command(BaseCommand):
     def handle(self, *, extract: str, actor: str | None, **options: Any) -> None:
         with answer(self, as_json=options["json"]) as said:
             known = registry.current()
-            if extract and extract not in known:
-                raise Refusal(f"There is no extract {extract}.", code=2)
+            demand_extracts(extract)
             if options["csv"] == options["json"] is True or (options["keys"] and not options["csv"]):
                 raise Refusal("--csv prints a table of its own: not with --json; --keys only with --csv.", code=2)
             with connect(settings.WAREHOUSE_URL, purpose="downstream") as connection:

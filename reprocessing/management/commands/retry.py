@@ -4,15 +4,15 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from jobs import actors, answers
 from jobs.models import Job
 from reprocessing import requests
-from warehouse.commands import Refusal, answer
+from warehouse.commands import AnsweringCommand, Refusal, answer
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Asks anew for the files of a job that did not succeed, and for no others, with its reason and options."
 
     def add_arguments(self, parser: CommandParser) -> None:
