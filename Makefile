@@ -25,7 +25,7 @@ unit: .venv/ready
 # sequences that `unit` tries there is a quarter here.
 oldest: .venv/ready
 	@if [ -x $(POSTGRES_15)/postgres ]; then \
-	  RESTAGE_HOME="$(CURDIR)/.restage/test15" RESTAGE_POSTGRES_BIN=$(POSTGRES_15) $(RUN) -m pytest -q -n 2 --dist worksteal tests/warehouse \
+	  RESTAGE_POSTGRES_BIN=$(POSTGRES_15) $(RUN) -m pytest -q -n 2 --dist worksteal tests/warehouse \
 	    --deselect "$(FOLD)[1]" --deselect "$(FOLD)[2]" --deselect "$(FOLD)[3]"; \
 	else echo "No PostgreSQL 15 in $(POSTGRES_15): the data plane was not tried on it."; fi
 

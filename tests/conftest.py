@@ -19,11 +19,17 @@ from psycopg import sql
 
 from access import rights
 from config import databases
+from tests import home
 from tests.house import VISITS, House
 from tests.stack import MANAGE, Stack
 from warehouse import adoption, registry
 
 CALLS = VISITS.replace("# Visits.", "# Calls.").replace("Visits", "Calls").replace("visit", "call")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the process that others work for is the last one
+        home.end()
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +60,7 @@ def database(like: str | None = None) -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     template = sql.SQL("TEMPLATE {}").format(sql.Identifier(like)) if like else sql.SQL("")
     with psycopg.connect(_server(), autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {} {} STRATEGY wal_log").format(sql.Identifier(name), template))
+        admin.execute(sql.SQL("CREATE DATABASE {} {} STRATEGY file_copy").format(sql.Identifier(name), template))
         try:
             yield _url(name)
         finally:
