@@ -54,6 +54,11 @@ def _url(name: str) -> str:
     return urlsplit(_server())._replace(path=f"/{name}").geturl()
 
 
+def name_of(url: str) -> str:
+    """The database that a URL of this server is about."""
+    return urlsplit(url).path.lstrip("/")
+
+
 @contextmanager
 def database(like: str | None = None) -> Iterator[str]:
     """A database that lives as long as the block; gives its URL."""
@@ -73,7 +78,7 @@ def template(extracts: registry.Registry) -> Iterator[str]:
     with database() as url:
         with psycopg.connect(url, autocommit=True) as connection:
             adoption.apply(connection, extracts)
-        yield urlsplit(url).path.lstrip("/")
+        yield name_of(url)
 
 
 @pytest.fixture
@@ -88,7 +93,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with database() as url:
         env = {**os.environ, databases.CONSOLE_URL: url, "DJANGO_SETTINGS_MODULE": "config.settings"}
         subprocess.run([sys.executable, str(MANAGE), "migrate", "--verbosity", "0"], env=env, check=True)
-        yield urlsplit(url).path.lstrip("/")
+        yield name_of(url)
 
 
 @pytest.fixture

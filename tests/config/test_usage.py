@@ -67,3 +67,20 @@ def test_without_json_it_is_argparse_that_tells(call):
 def test_an_unknown_extract_is_wrong_usage_everywhere(console, call, words: list[str]):
     code, out, _err = call(*words, JSON)
     assert code == 2 and json.loads(out)["error"].startswith("There is no extract Nonsense. Known: ")
+
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["reprocess", NOBODY, "--reason", "x"], 1, "no load run"),
+        (["reprocess", NOBODY, "--reason", " "], 2, "say why"),
+        (["jobs", "show", NOBODY], 1, "no job"),
+        (["warehouse", "load", "/nowhere"], 1, "no folder"),
+    ],
+)
+def test_what_cannot_be_done_is_answered_in_words(console, call, words: list[str], code: int, told: str):
+    ended, out, _err = call(*words, JSON)
+    assert ended == code and told in json.loads(out)["error"]
