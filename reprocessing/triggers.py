@@ -27,7 +27,7 @@ from reprocessing.blackouts import InBlackoutError
 from reprocessing.origin import Origin
 from reprocessing.planning import CannotPlanError
 from reprocessing.rule_kinds import Look, Seen
-from warehouse import happenings, registry, standing
+from warehouse import downstream, happenings, registry, standing
 from warehouse.connections import UnreachableWarehouseError, connect
 from warehouse.errors import TellableError, reason_of
 
@@ -61,12 +61,14 @@ def take_in(connection: psycopg.Connection, now: datetime) -> int:
 
 
 def take_in_slowly(connection: psycopg.Connection, now: datetime) -> None:
-    """What no notice tells of: runs that fell silent, declarations that changed; and tidy up what was read."""
+    """What no notice tells of: runs that fell silent, declarations that changed; and tidy up what was read, and what a
+    worker that died after its commit did not note as committed."""
     with transaction.atomic():
         changed = bookmarks.changed_fingerprints(registry.current(), now)
         _sight(Look(silent=standing.silent(connection), changed=changed), now)
     if position := Bookmark.objects.filter(name=bookmarks.POSITION).values_list("value", flat=True).first():
         happenings.forget(connection, position)
+    downstream.settle(connection)
 
 
 def _sight(look: Look, now: datetime) -> None:

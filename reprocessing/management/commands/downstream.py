@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from jobs import actors, answers
 from reprocessing import acts
+from reprocessing.key_hashes import hashed
 from warehouse import downstream, registry
 from warehouse.commands import AnsweringCommand, Refusal, answer, demand_extracts
 from warehouse.connections import connect
@@ -21,7 +22,7 @@ class Command(AnsweringCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--extract", default="", metavar="TYPE", help="only this extract")
-        parser.add_argument("--csv", action="store_true", help="print the re-merge list as CSV, keys as SHA-256")
+        parser.add_argument("--csv", action="store_true", help="print the re-merge list as CSV, keys as keyed hashes")
         parser.add_argument("--keys", action="store_true", help="with the keys in clear; needs the right, and is noted")
         answers.offer_actor(parser)
 
@@ -38,7 +39,7 @@ class Command(AnsweringCommand):
                     self._export(connection, chosen, actor, in_clear=options["keys"])
                     return
             said.result = {
-                "keys": sum(entry.keys for entry in found),
+                "changes": sum(entry.changes for entry in found),
                 "deleted": sum(entry.deleted for entry in found),
                 "extracts": [asdict(entry) for entry in found],
             }
@@ -46,7 +47,7 @@ class Command(AnsweringCommand):
                 said.line("Core has taken over everything that is known to have changed.")
             for entry in found:
                 said.line(
-                    f"{entry.extract_type}: {entry.keys:,} keys stale since {entry.since:%Y-%m-%d %H:%M}"
+                    f"{entry.extract_type}: {entry.changes:,} changes of keys stale since {entry.since:%Y-%m-%d %H:%M}"
                     f" ({entry.changed:,} changed, {entry.deleted:,} deleted), of {len(entry.load_runs):,} load runs"
                 )
 
@@ -58,4 +59,4 @@ class Command(AnsweringCommand):
         writer = csv.DictWriter(self.stdout, columns, extrasaction="ignore", lineterminator="")
         writer.writeheader()
         for extract in extracts:
-            writer.writerows(downstream.merge_list(connection, extract, in_clear=in_clear))
+            writer.writerows(downstream.merge_list(connection, extract, in_clear=in_clear, hashed=hashed))
