@@ -11,7 +11,7 @@ from warehouse import registry
 from warehouse.commands import JSON, stop
 from warehouse.declarations import DeclarationError
 
-OURS = frozenset({"warehouse", "reprocess", "rollback", "discover", "jobs", "worker", "ps", "demo"})
+OURS = frozenset({"warehouse", "reprocess", "rollback", "discover", "jobs", "worker", "ps", "demo", "accounts"})
 
 
 def main() -> None:

@@ -9,7 +9,18 @@ from django.core.management import get_commands, load_command_class
 from warehouse.commands import JSON
 
 ANSWERING = [
-    *("before_images", "discover", "downstream", "jobs", "outdated", "reprocess", "retry", "rollback", "rollouts"),
+    *(
+        "accounts",
+        "before_images",
+        "discover",
+        "downstream",
+        "jobs",
+        "outdated",
+        "reprocess",
+        "retry",
+        "rollback",
+        "rollouts",
+    ),
     *("schedules", "warehouse"),
 ]
 

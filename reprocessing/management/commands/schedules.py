@@ -24,7 +24,7 @@ class Command(AnsweringCommand):
         for name, does in (("run", "ask once, now"), ("pause", "stop asking"), ("resume", "ask again")):
             action = actions.add_parser(name, help=does)
             action.add_argument("name", help="the schedule's name")
-            action.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
+            action.add_argument("--as", dest="actor", help="the console's account to act as (named like yours)")
             if name == "pause":
                 action.add_argument("--reason", required=True, help="why; the page shows it")
             if name == "run":
