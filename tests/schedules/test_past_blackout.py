@@ -9,7 +9,7 @@ from audit.models import Event
 from jobs import submission
 from jobs.models import Job
 from reprocessing import requests, schedules, triggers
-from reprocessing.models import Blackout, Slot
+from reprocessing.models import Blackout, Sighting, Slot
 from reprocessing.planning import Options
 from tests.house import row
 from tests.schedules.conftest import look, spoil
@@ -115,5 +115,5 @@ def test_nor_need_what_asks_for_dry_runs(console, people, make, rule, open_now):
     rule("wet"), rule("dry", dry_run=True)
     spoil(console, "20260106")
     look(console, now)
-    found = triggers.Sighting.objects.order_by("trigger__name").values_list("trigger__name", "came")
+    found = Sighting.objects.order_by("trigger__name").values_list("trigger__name", "came")
     assert list(found) == [("dry", "fired"), ("wet", "blackout")]
