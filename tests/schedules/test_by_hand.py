@@ -57,7 +57,7 @@ def test_the_person_asks_and_the_schedule_is_why(console: House, make, people, a
     assert Event.objects.get(action="job requested").actor_name == "administrator"
     assert Event.objects.get(action="asked by schedule Nightly").detail == {"on behalf of": "operator"}
     page = " ".join(as_("viewer").get(job.get_absolute_url()).content.decode().split())
-    assert "Asked by administrator by <a" in page and "schedule Nightly</a> of operator" in page
+    assert "Asked by administrator (who ran <a" in page and "schedule Nightly</a> of operator)" in page
 
 
 def test_neither_the_person_nor_the_owner_nor_who_wrote_it_decides(console: House, make, people, monkeypatch):
