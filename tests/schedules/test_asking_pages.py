@@ -109,8 +109,8 @@ def test_ask_once_pause_resume_delete(as_, console, make):
     job = Job.objects.get()
     assert answer.url == job.get_absolute_url() and job.plan.load_runs == [run]
     shown = client.get(job.get_absolute_url()).content.decode()
-    assert f'<a href="/schedules/{schedule.pk}/">schedule Nightly</a> on behalf of operator' in shown
-    assert "schedule Nightly</a> on behalf of operator" in client.get("/jobs/").content.decode()
+    assert f'ops (who ran <a href="/schedules/{schedule.pk}/">schedule Nightly</a> of operator)' in shown
+    assert "schedule Nightly</a> of operator)" in client.get("/jobs/").content.decode()
     assert "by hand: ops" in client.get(schedule.get_absolute_url()).content.decode()
     assert "No job was made." in client.post(f"/schedules/{schedule.pk}/run/", follow=True).content.decode()
     assert "say why" in client.post(f"{path}/pause/", {"reason": " "}, follow=True).content.decode()
