@@ -1,14 +1,23 @@
 # Needs python3 >= 3.11 and make; each target sets up what it needs, again only when the lock changed.
-.PHONY: demo test check unit oldest browser bench faults lock clean
+.PHONY: demo test beside check unit oldest browser bench faults lock clean
 PYTHON ?= python3
 FOLD = tests/warehouse/test_fold_machine.py::test_staging_is_the_fold_of_raw
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 RUN = .venv/bin/python
+# The tests start some hundred processes: each would compile everything again.
+export PYTHONDONTWRITEBYTECODE =
 
 demo: .venv/ready
 	@exec $(RUN) manage.py demo
 
-test: check unit oldest browser
+test: beside unit
+
+# What keeps less than a core busy, two at a time; the one in the background is told of once both are over.
+beside: .venv/ready
+	@mkdir -p .restage; $(MAKE) --no-print-directory check oldest > .restage/beside.log 2>&1 & beside=$$!; \
+	trap 'kill $$beside' INT TERM; \
+	$(MAKE) --no-print-directory browser; browser=$$?; wait $$beside; beside=$$?; \
+	cat .restage/beside.log; [ $$browser = 0 ] && [ $$beside = 0 ]
 
 check: .venv/ready
 	$(RUN) -m ruff format --check .
@@ -18,14 +27,15 @@ check: .venv/ready
 	$(RUN) manage.py makemigrations --check --dry-run
 	$(RUN) manage.py check --fail-level WARNING
 
+# Three at a time also on two cores: the tests of processes wait for these.
 unit: .venv/ready
-	$(RUN) -m pytest -q -n 2 --dist worksteal -m "not browser"
+	$(RUN) -m pytest -q -n 3 --dist worksteal -m "not browser"
 
 # The data plane on the oldest PostgreSQL that is supported, where Debian's server of that version is installed. Of the
 # sequences that `unit` tries there is a quarter here.
 oldest: .venv/ready
 	@if [ -x $(POSTGRES_15)/postgres ]; then \
-	  RESTAGE_HOME="$(CURDIR)/.restage/test15" RESTAGE_POSTGRES_BIN=$(POSTGRES_15) $(RUN) -m pytest -q -n 2 --dist worksteal tests/warehouse \
+	  RESTAGE_POSTGRES_BIN=$(POSTGRES_15) $(RUN) -m pytest -q -n 2 --dist worksteal tests/warehouse \
 	    --deselect "$(FOLD)[1]" --deselect "$(FOLD)[2]" --deselect "$(FOLD)[3]"; \
 	else echo "No PostgreSQL 15 in $(POSTGRES_15): the data plane was not tried on it."; fi
 

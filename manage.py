@@ -7,20 +7,28 @@ import django
 from django.core.management import execute_from_command_line
 
 from audit import circumstances
-from config import databases
+from config import databases, environment
 from warehouse import registry
+from warehouse.commands import JSON, stop
 from warehouse.declarations import DeclarationError
 
-OURS = frozenset({"warehouse", "reprocess", "rollback", "discover", "jobs", "worker", "ps", "demo", "audit"})
+OURS = frozenset(
+    {"warehouse", "reprocess", "rollback", "discover", "jobs", "worker", "ps", "demo", "accounts", "audit"}
+)
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    as_json = JSON in sys.argv
+    if wrong := environment.complaints(os.environ):
+        stop("\n".join(wrong), 2, as_json=as_json)
     try:
         registry.current()
+        databases.provide()
     except DeclarationError as error:
-        sys.exit(f"{error}\nNothing was started.")
-    databases.provide()
+        stop(f"{error}\nNothing was started.", 1, as_json=as_json)
+    except databases.NoServerError as error:
+        stop(str(error), 1, as_json=as_json)
     if sys.argv[1:2] and sys.argv[1] in OURS and not {"-h", "--help"} & set(sys.argv):
         django.setup()
         from config.embedded_setup import bring_up_to_date

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -24,16 +23,20 @@ def home() -> Path:
     return Path(os.environ.get("RESTAGE_HOME", Path(__file__).resolve().parent.parent / ".restage")).resolve()
 
 
+class NoServerError(RuntimeError):
+    """The embedded server is needed and cannot be used; the message says why and what to do. Nothing was changed."""
+
+
 def provide() -> None:
-    """Start or join the embedded server for each of the two URLs that is not set; exit with the reason if not."""
+    """Start or join the embedded server for each of the two URLs that is not set. Raises NoServerError."""
     if CONSOLE_URL in os.environ and WAREHOUSE_URL in os.environ:
         return
     try:
         server = embedded.use(home())
     except (embedded.EmbeddedServerError, OSError) as error:
-        sys.exit(
+        raise NoServerError(
             f"{error}\nNothing was changed. RESTAGE_DATABASE_URL and RESTAGE_WAREHOUSE_URL can name other servers."
-        )
+        ) from error
     for variable, embedded_here, name in (
         (CONSOLE_URL, EMBEDDED_CONSOLE, "restage"),
         (WAREHOUSE_URL, EMBEDDED_WAREHOUSE, "warehouse"),

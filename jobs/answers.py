@@ -11,7 +11,7 @@ GOOD_ENDS = (*Job.PUBLISHED, Job.State.PREVIEWED, Job.State.AWAITING, Job.State.
 
 def offer_actor(parser: CommandParser) -> None:
     """--as and --json."""
-    parser.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
+    parser.add_argument("--as", dest="actor", help="the console's account to act as (named like yours)")
     offer_json(parser)
 
 

@@ -42,9 +42,9 @@ def note_export(extracts: Sequence[Extract], *, actor: User) -> None:
 
 
 def say_merged(url: str, extract: Extract, *, seen: datetime, reason: str, actor: User) -> int:
-    """Take the keys that were stale at `seen` from the list: core holds them. How many. Raises PermissionDenied."""
+    """Take the changes that were stale at `seen` from the list: core holds them. How many. Raises PermissionDenied."""
     rights.demand(actor, rights.REMERGE)
     with connect(url, purpose="downstream") as connection, transaction.atomic():
-        keys = downstream.dealt_with(connection, extract, seen=seen)
-        record(actor, "core said up to date", actor, {"extract": extract.name, "keys": keys, "reason": reason})
-        return keys
+        changes = downstream.dealt_with(connection, extract, seen=seen)
+        record(actor, "core said up to date", actor, {"extract": extract.name, "changes": changes, "reason": reason})
+        return changes

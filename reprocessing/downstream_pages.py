@@ -16,6 +16,7 @@ from access import rights
 from access.rights import Asked
 from reprocessing import acts
 from reprocessing.forms import ReasonForm
+from reprocessing.key_hashes import hashed
 from warehouse import downstream as stale
 from warehouse import registry
 from warehouse.connections import connect
@@ -32,7 +33,7 @@ def _extract_or_404(name: str) -> Extract:
 @require_safe
 @rights.requires(rights.SEE)
 def downstream(request: Asked) -> HttpResponse:
-    """What is stale since when, how many keys, and of which load runs a merge would resolve it."""
+    """What is stale since when, how many changes of keys, and of which load runs a merge would resolve it."""
     known = registry.current()
     with connect(settings.WAREHOUSE_URL, purpose="downstream") as connection:
         found = stale.look(connection, known)
@@ -41,7 +42,7 @@ def downstream(request: Asked) -> HttpResponse:
         "downstream/list.html",
         {
             "found": [(entry, known.dependants(entry.extract_type)) for entry in found],
-            "keys": sum(entry.keys for entry in found),
+            "changes": sum(entry.changes for entry in found),
             "deleted": sum(entry.deleted for entry in found),
             "most_keys": stale.MOST_KEYS,
             "may_say": rights.may(request.user, rights.REMERGE),
@@ -68,7 +69,7 @@ def _lines(extract: Extract, *, in_clear: bool) -> Iterator[str]:
     writer = csv.DictWriter(out, stale.list_columns(in_clear=in_clear), extrasaction="ignore")
     writer.writeheader()
     with connect(settings.WAREHOUSE_URL, purpose="re-merge list") as connection:
-        for row in stale.merge_list(connection, extract, in_clear=in_clear):
+        for row in stale.merge_list(connection, extract, in_clear=in_clear, hashed=hashed):
             writer.writerow(row)
             if out.tell() > 1 << 16:
                 yield out.getvalue()
@@ -85,10 +86,13 @@ def merged(request: Asked, extract: str) -> HttpResponseBase:
     if not form.is_valid() or seen is None:
         messages.error(request, "Nothing was taken from the list: say how core came to hold these keys.")
     else:
-        keys = acts.say_merged(
+        changes = acts.say_merged(
             settings.WAREHOUSE_URL, chosen, seen=seen, reason=form.cleaned_data["reason"], actor=request.user
         )
-        messages.success(request, f"{keys:,} keys of {chosen.name} were taken from the list.")
+        messages.success(
+            request,
+            f"{changes:,} {'change' if changes == 1 else 'changes'} of keys of {chosen.name} taken from the list.",
+        )
     return redirect("downstream")
 
 

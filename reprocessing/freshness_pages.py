@@ -12,7 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from access import rights
 from access.rights import Asked
 from jobs.submission import AlreadyActiveError
-from reprocessing import acts, requests
+from reprocessing import acts, blackouts, requests
+from reprocessing.asking_forms import PastBlackoutForm
 from reprocessing.forms import ReasonForm
 from warehouse import differences, redelivery, registry
 from warehouse import freshness as judged
@@ -66,6 +67,7 @@ def reprocess(request: Asked) -> HttpResponseBase:
                     expected=request.POST.get("mark", ""),
                     reason=form.cleaned_data["reason"],
                     actor=request.user,
+                    past_blackout=PastBlackoutForm(request.POST, None).reason(),
                 )
             )
         except AlreadyActiveError as error:
@@ -78,6 +80,7 @@ def reprocess(request: Asked) -> HttpResponseBase:
     taken = files[: requests.MOST_OUTDATED]
     context: dict[str, Any] = {
         "form": form,
+        "past": PastBlackoutForm(request.POST or None, blackouts.now_in_force()),
         "found": found,
         "taken": taken,
         "later": len(files) - len(taken),

@@ -23,7 +23,17 @@ from audit.transitions import StateChangedError
 from jobs import submission
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
-from reprocessing import effects, planning, requests, rollback_requests, rolling_back, rollout_pages, ways_back
+from reprocessing import (
+    blackouts,
+    effects,
+    planning,
+    requests,
+    rollback_requests,
+    rolling_back,
+    rollout_pages,
+    ways_back,
+)
+from reprocessing.asking_forms import PastBlackoutForm
 from reprocessing.forms import DecisionForm, RollbackForm
 from reprocessing.ways_back import WayBack
 from warehouse.connections import connect
@@ -88,6 +98,7 @@ def _context(user: User, found: Job) -> dict[str, Any]:
         "may_decide": waits and rights.may(user, rights.DECIDE) and user.pk not in found.asked_by,
         "own": user.pk in found.asked_by,
         "retries": requests.left_to_retry(found) if rights.may(user, rights.REPROCESS) else [],
+        "past": PastBlackoutForm(None, blackouts.now_in_force()),
         "mark": rollout_pages.mark(found),
         "may_cancel": _can_be_cancelled(found) and rights.may(user, rights.CANCEL),
         "may_roll_back": _can_be_rolled_back(found) and rights.may(user, rights.ROLL_BACK),
@@ -170,7 +181,8 @@ def retry(request: Asked, job_id: UUID) -> HttpResponseBase:
     """Ask anew for what the job did not do."""
     found = _job_or_404(job_id)
     try:
-        asked = requests.ask_retry(settings.WAREHOUSE_URL, found, actor=request.user)
+        past = PastBlackoutForm(request.POST, None).reason()
+        asked = requests.ask_retry(settings.WAREHOUSE_URL, found, actor=request.user, past_blackout=past)
         messages.success(request, f"Asked anew for {len(asked.plan.included):,} files.")
         return redirect(asked)
     except AlreadyActiveError as error:

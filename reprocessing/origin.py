@@ -4,12 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.models import User
+
 from jobs.models import Job
 
 
 @dataclass(frozen=True)
 class Origin:
-    """`told`: "schedule Nightly". `authors`: ids of those who made or changed it; none of them decides on the job.
+    """`told`: "schedule Nightly". `owner`: on whose behalf it asks; it is their right that counts. `by_hand`: somebody
+    had it ask now, and is the one who asks. `authors`: ids of those who made or changed it; neither they nor the owner
+    decide on the job.
 
     `depth`: how many triggers stand one behind the other, this one included; 0 for a schedule. `within` is called in
     the transaction that makes the job: what it raises keeps the job from being made.
@@ -17,13 +21,22 @@ class Origin:
 
     told: str
     path: str
+    owner: User
     authors: tuple[int, ...]
     depth: int
     within: Callable[[Job], None]
+    by_hand: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """What the plan keeps of it, as a part of what its digest covers."""
-        return {"told": self.told, "path": self.path, "authors": list(self.authors), "depth": self.depth}
+        return {
+            "told": self.told,
+            "path": self.path,
+            "owner": self.owner.get_username(),
+            "by_hand": self.by_hand,
+            "authors": sorted({*self.authors, self.owner.pk}),
+            "depth": self.depth,
+        }
 
 
 def depth_of(job: Job | None) -> int:

@@ -39,17 +39,18 @@ def ask_reprocess(
 ) -> Job:
     """Plan the reprocessing of one or more runs, in `waves` or at once, and have its preview made.
 
-    `origin`: what asks on the actor's behalf. `past_blackout`: why it cannot wait until a blackout window is over.
+    `origin`: what asks, on whose behalf. `past_blackout`: why it cannot wait until a blackout window is over; a dry run
+    need not, as it writes nothing.
     Of several runs those that another active job is about are left out, with that reason. Raises PermissionDenied,
     InBlackoutError, CannotPlanError, AlreadyActiveError, UnreachableWarehouseError.
     """
-    rights.demand(actor, rights.REPROCESS)
+    rights.demand(origin.owner if origin else actor, rights.REPROCESS)
     if options.declaration == "original" and not dry_run:
         raise CannotPlanError(
             "With the original declaration only a dry run is possible: staging is what the declaration in force makes"
             " of raw. To publish with a former declaration, put it into force again."
         )
-    passed = blackouts.demand(past_blackout)
+    passed = None if dry_run else blackouts.demand(past_blackout)
     held = submission.holders(load_runs)
     if held and len(held) == len(set(load_runs)):
         raise submission.AlreadyActiveError(*next(iter(held.items())))
@@ -71,7 +72,7 @@ def ask_reprocess(
         if passed:
             record(actor, "blackout overridden", job, plan.options["past_blackout"])
         if origin:
-            record(None, f"asked by {origin.told}"[:60], job, {"on behalf of": actor.get_username()})
+            record(None, f"asked by {origin.told}"[:60], job, {"on behalf of": origin.owner.get_username()})
             origin.within(job)
 
     return submission.submit(plan, actor, dry_run=dry_run, within=within)
@@ -98,7 +99,7 @@ def ask_found(
     `expected`: the mark() of the files that the person has seen; None where nothing was shown. Raises what
     ask_reprocess raises, CannotPlanError where nothing is found, and ChangedMeanwhileError.
     """
-    rights.demand(actor, rights.REPROCESS)
+    rights.demand(origin.owner if origin else actor, rights.REPROCESS)
     with connect(url, purpose="discovery") as connection:
         found = discovery.candidates(connection, registry.current(), wanted, held_runs(), only_taken=True)
     if not found:
@@ -119,7 +120,7 @@ def ask_found(
     )
 
 
-def ask_retry(url: str, job: Job, *, actor: User) -> Job:
+def ask_retry(url: str, job: Job, *, actor: User, past_blackout: str = "") -> Job:
     """Ask anew for the files of a reprocessing that did not succeed, and for no others, with its reason and options.
 
     Who had a hand in asking for that job has one in this too: none of them decides on it.
@@ -132,7 +133,7 @@ def ask_retry(url: str, job: Job, *, actor: User) -> Job:
         Options.from_json(job.plan.options), files=frozenset(item["file"] for item in files), retry_of=job.pk
     )
     runs = list(dict.fromkeys(UUID(item["run"]) for item in files))
-    return ask_reprocess(url, runs, options, reason=job.plan.reason, actor=actor)
+    return ask_reprocess(url, runs, options, reason=job.plan.reason, actor=actor, past_blackout=past_blackout)
 
 
 def left_to_retry(job: Job) -> list[dict[str, Any]]:
@@ -140,7 +141,9 @@ def left_to_retry(job: Job) -> list[dict[str, Any]]:
     return job.to_retry if job.kind == planning.REPROCESS and not job.dry_run else []
 
 
-def ask_outdated(url: str, extract: str, group: str, *, expected: str | None, reason: str, actor: User) -> Job:
+def ask_outdated(
+    url: str, extract: str, group: str, *, expected: str | None, reason: str, actor: User, past_blackout: str = ""
+) -> Job:
     """Plan one job about the files of a group that freshness finds: from raw, or from the files where it needs them.
 
     At most MOST_OUTDATED of them, in the order of the source. `expected` and what it raises: as ask_found.
@@ -162,7 +165,7 @@ def ask_outdated(url: str, extract: str, group: str, *, expected: str | None, re
         source="files" if found.way == differences.FILES else "raw",
     )
     runs = list(dict.fromkeys(file.load_run_id for file in taken))
-    return ask_reprocess(url, runs, options, reason=reason, actor=actor)
+    return ask_reprocess(url, runs, options, reason=reason, actor=actor, past_blackout=past_blackout)
 
 
 def _demand_shown(found: Sequence[Candidate | Live], expected: str | None, what: str, files: int) -> None:

@@ -231,9 +231,10 @@ def _abort(run: Run, rollout: Rollout) -> None:
     actor = rollout.abort_by
     assert actor is not None  # noqa: S101  step() has looked
     published = rollout.waves.filter(state__in=Wave.PUBLISHED).count()
+    waves = rollout.waves.count()
     told = (
         f"Aborted by {actor.get_username()}: {rollout.abort_reason.rstrip('. ')}. {published:,} of"
-        f" {rollout.waves.count():,} waves are published; nothing more will be."
+        f" {waves:,} {'wave is' if waves == 1 else 'waves are'} published; nothing more will be."
     )
     way, found = None, outcome(rollout) if published else None
     if rollout.roll_back and published:

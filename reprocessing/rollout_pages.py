@@ -15,7 +15,7 @@ from access import rights
 from access.rights import Asked
 from audit.transitions import StateChangedError
 from jobs.models import Job
-from reprocessing import effects, planning, rollout_acts
+from reprocessing import effects, planning, rollout_acts, rollout_report
 from reprocessing.models import Rollout, Wave
 from reprocessing.rollout_acts import NeedsReasonError
 
@@ -99,7 +99,7 @@ def _waves(job: Job, rollout: Rollout | None) -> list[Shown]:
     for wave in planned:
         width = THINNEST + (BAR - THINNEST * len(planned)) * wave["records"] / whole
         found = known.get(wave["number"])
-        state = found.state if found else Wave.State.WAITING
+        state = rollout_report.state_of(job, found)
         shown.append(
             Shown(
                 number=wave["number"],
@@ -107,7 +107,7 @@ def _waves(job: Job, rollout: Rollout | None) -> list[Shown]:
                 files=len(wave["files"]),
                 records=wave["records"],
                 state=state,
-                label=Wave.State(state).label,
+                label=dict(Wave.State.choices).get(state, state.capitalize()),
                 x=f"{x:.1f}",
                 width=f"{width:.1f}",
                 job=found.job if found else None,

@@ -16,17 +16,26 @@ def as_json(job: Job) -> dict[str, Any]:
         "why": rollout.why if rollout else "",
         "resume_at": rollout.resume_at.isoformat() if rollout and rollout.resume_at else None,
         "waves": [
-            _wave(planned, waves.get(planned["number"])) for planned in (job.plan.preview or {}).get("waves", [])
+            _wave(job, planned, waves.get(planned["number"])) for planned in (job.plan.preview or {}).get("waves", [])
         ],
     }
 
 
-def _wave(planned: dict[str, Any], wave: Wave | None) -> dict[str, Any]:
+NOT_BEGUN = "not begun"
+
+
+def state_of(job: Job, wave: Wave | None) -> str:
+    """A wave's state; one that waits for nothing any more, as its rollout is over, has not begun."""
+    state = wave.state if wave else Wave.State.WAITING.value
+    return state if job.active or state != Wave.State.WAITING else NOT_BEGUN
+
+
+def _wave(job: Job, planned: dict[str, Any], wave: Wave | None) -> dict[str, Any]:
     return {
         "number": planned["number"],
         "files": len(planned["files"]),
         "records": planned["records"],
-        "state": wave.state if wave else Wave.State.WAITING.value,
+        "state": state_of(job, wave),
         "job": str(wave.job_id) if wave and wave.job_id else None,
         "checks": wave.checks if wave else [],
     }

@@ -49,7 +49,8 @@ Wanted = Callable[[psycopg.Connection, str, list[UUID]], tuple[list[UUID], Optio
 class Kind:
     """`told`: what it watches for and asks for, in words. `threshold`: the label of its limit in percent, if any.
 
-    `wanted`: the load runs and options to ask for, of an extract and the runs that were seen.
+    `wanted`: the load runs and options to ask for, of an extract and the runs that were seen. `once`: nothing shows it
+    a second time, so that it waits where the rule is held back for now.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Kind:
     wanted: Wanted
     sight: Sight | None = None
     threshold: str = ""
+    once: bool = False
 
 
 _known: dict[str, Kind] = {}
@@ -161,5 +163,6 @@ KINDS = (
         " records.",
         _all_raw,
         _declaration,
+        once=True,
     ),
 )

@@ -60,6 +60,7 @@ def run(request: Asked, load_run_id: UUID) -> HttpResponse:
     with connect(settings.WAREHOUSE_URL, purpose="run page") as connection:
         causes = history.rejection_causes(connection, load_run_id)
         parent, children = history.family(connection, load_run_id)
+        heads = history.heads(connection, load_run_id)
     jobs = Job.objects.filter(runs__load_run_id=load_run_id).select_related("requested_by", "plan")
     return render(
         request,
@@ -70,6 +71,8 @@ def run(request: Asked, load_run_id: UUID) -> HttpResponse:
             "causes": causes,
             "parent": parent,
             "children": children,
+            "heads": heads,
+            "replaced": bool(files) and all(file.superseded_at for file in files),
             "jobs": jobs,
             "active": next((job for job in jobs if job.active), None),
             "may_reprocess": rights.may(request.user, rights.REPROCESS),

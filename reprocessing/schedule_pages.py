@@ -54,13 +54,13 @@ def _title(trigger: Trigger) -> str:
 
 
 def _next(schedule: Schedule) -> Upcoming | None:
-    return next(iter(_times(schedule.expression, schedule.zone, 1)), None) if schedule.state == "active" else None
+    return next(iter(_times(schedule, 1)), None) if schedule.state == "active" else None
 
 
-def _times(expression: str, zone: str, number: int = 5) -> list[Upcoming]:
+def _times(schedule: Schedule, number: int = 5) -> list[Upcoming]:
     """The next times, or none where the expression or zone cannot be used."""
     try:
-        return schedules.upcoming(expression, zone, timezone.now(), number)
+        return schedules.upcoming(schedule.expression, schedule.zone, timezone.now(), number, dry_run=schedule.dry_run)
     except NoScheduleError:
         return []
 
@@ -78,10 +78,10 @@ def schedule(request: Asked, pk: int) -> HttpResponse:
             "schedule": found,
             "explained": _explained(found.expression),
             "asks_for": _asks_for(found),
-            "times": _times(found.expression, found.zone) if found.state == "active" else [],
+            "times": _times(found) if found.state == "active" else [],
             "page": Paginator(rows, PAGE_ROWS).get_page(request.GET.get("page")),
             "writers": User.objects.filter(pk__in=found.authors).order_by("username"),
-            "past": PastBlackoutForm(None, blackouts.now_in_force()),
+            "past": PastBlackoutForm(None, None if found.dry_run else blackouts.now_in_force()),
             "may_manage": rights.may(request.user, rights.MANAGE_SCHEDULES),
         },
     )
@@ -131,11 +131,12 @@ def edit(request: Asked, pk: int | None = None) -> HttpResponseBase:
         except NoOwnerError as error:
             form.add_error("owner", str(error))
     expression, zone = str(form["expression"].value() or ""), str(form["zone"].value() or "")
+    shown = Schedule(expression=expression, zone=zone, dry_run=bool(form["dry_run"].value()))
     context = {
         "schedule": found,
         "form": form,
         "filters": filters,
-        "times": _times(expression, zone),
+        "times": _times(shown),
         "explained": _explained(expression) if expression else "",
     }
     part = "#times" if request.headers.get("HX-Target") == "times" else ""
@@ -146,7 +147,7 @@ def edit(request: Asked, pk: int | None = None) -> HttpResponseBase:
 @require_POST
 @rights.requires(rights.MANAGE_SCHEDULES)
 def run_now(request: Asked, pk: int) -> HttpResponseBase:
-    """Ask once, now, on the owner's behalf."""
+    """Have it ask once, now: for the person who presses, of what the schedule is about."""
     found = get_object_or_404(Schedule.objects.select_related("owner"), pk=pk)
     past = PastBlackoutForm(request.POST, blackouts.now_in_force())
     try:

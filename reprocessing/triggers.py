@@ -27,7 +27,7 @@ from reprocessing.blackouts import InBlackoutError
 from reprocessing.origin import Origin
 from reprocessing.planning import CannotPlanError
 from reprocessing.rule_kinds import Look, Seen
-from warehouse import happenings, registry, standing
+from warehouse import downstream, happenings, registry, standing
 from warehouse.connections import UnreachableWarehouseError, connect
 from warehouse.errors import TellableError, reason_of
 
@@ -37,6 +37,7 @@ HOUR = timedelta(hours=1)
 KEPT_FOR = timedelta(days=90)  # what came to no job
 
 Came = Sighting.Came
+FOR_NOW = (Came.COOLING, Came.SPENT, Came.BLACKOUT)  # what holds a rule back until a time that comes by itself
 log = logging.getLogger(__name__)
 
 
@@ -61,12 +62,14 @@ def take_in(connection: psycopg.Connection, now: datetime) -> int:
 
 
 def take_in_slowly(connection: psycopg.Connection, now: datetime) -> None:
-    """What no notice tells of: runs that fell silent, declarations that changed; and tidy up what was read."""
+    """What no notice tells of: runs that fell silent, declarations that changed; and tidy up what was read, and what a
+    worker that died after its commit did not note as committed."""
     with transaction.atomic():
         changed = bookmarks.changed_fingerprints(registry.current(), now)
         _sight(Look(silent=standing.silent(connection), changed=changed), now)
     if position := Bookmark.objects.filter(name=bookmarks.POSITION).values_list("value", flat=True).first():
         happenings.forget(connection, position)
+    downstream.settle(connection)
 
 
 def _sight(look: Look, now: datetime) -> None:
@@ -173,6 +176,9 @@ def decide(url: str, batch: Batch, now: datetime) -> None:
     """Fire, or keep why not."""
     batch = _without_repeats(batch, now)
     came, why = _held_back(batch.trigger, batch.extract, now)
+    if came in FOR_NOW and _seen_once(batch):
+        _waits(batch.sightings, why)
+        return
     if came:
         _came(batch.sightings, came, why, now)
         return
@@ -201,7 +207,7 @@ def _held_back(trigger: Trigger, extract: str, now: datetime) -> tuple[str, str]
         with suppress(StateChangedError):
             askers.stop(trigger, told)
         return Came.NO_RIGHT, told
-    if open_now := blackouts.now_in_force(now):
+    if not trigger.dry_run and (open_now := blackouts.now_in_force(now)):
         return Came.BLACKOUT, f"{open_now}."
     return _spent(trigger, extract, now)
 
@@ -244,7 +250,8 @@ def _ask(url: str, batch: Batch, now: datetime) -> None:
     except (TakenError, UnreachableWarehouseError):
         pass  # decided elsewhere; or the next turn tries again
     except InBlackoutError as error:
-        _came(batch.sightings, Came.BLACKOUT, str(error), now)
+        if not _seen_once(batch):  # else the next turn finds it held back
+            _came(batch.sightings, Came.BLACKOUT, str(error), now)
     except AlreadyActiveError as error:
         _left_to_others(batch, error, now)
     except CannotPlanError as error:
@@ -257,7 +264,10 @@ def _ask(url: str, batch: Batch, now: datetime) -> None:
 
 def _left_to_others(batch: Batch, error: AlreadyActiveError, now: datetime) -> None:
     """A job is about these runs: they are left to it, the others are decided about anew. Where this trigger asked for
-    it, about another extract of the same run, they wait until it is over."""
+    it, about another extract of the same run, they wait until it is over; so does what is seen only once."""
+    if _seen_once(batch):
+        _waits(batch.sightings, str(error))
+        return
     held = submission.holders(batch.runs)
     own = batch.trigger.get_absolute_url()
     others = {run for run, job in held.items() if job.plan.options.get("origin", {}).get("path") != own}
@@ -278,7 +288,19 @@ def _origin(batch: Batch, now: datetime) -> Origin:
         record(None, "trigger fired", locked, {"extract": batch.extract, "job": str(job.pk), "depth": batch.depth})
 
     told = f"trigger {trigger.name}"
-    return Origin(told, trigger.get_absolute_url(), tuple(trigger.authors), batch.depth, within)
+    return Origin(told, trigger.get_absolute_url(), trigger.owner, tuple(trigger.authors), batch.depth, within)
+
+
+def _seen_once(batch: Batch) -> bool:
+    kind = rule_kinds.find(batch.trigger.kind)
+    return kind is not None and kind.once
+
+
+def _waits(sightings: Iterable[Sighting], why: str) -> None:
+    """They wait on, and say for what."""
+    ids = [s.pk for s in sightings if s.why != why[:500]]
+    if ids:
+        Sighting.objects.filter(pk__in=ids, came=Came.WAITING).update(why=why[:500])
 
 
 def _came(sightings: Iterable[Sighting], came: str, why: str, now: datetime) -> None:

@@ -20,11 +20,17 @@ from pytest_django import DjangoDbBlocker
 
 from access import rights
 from config import databases
+from tests import home
 from tests.house import VISITS, House
 from tests.stack import MANAGE, Stack
 from warehouse import adoption, registry
 
 CALLS = VISITS.replace("# Visits.", "# Calls.").replace("Visits", "Calls").replace("visit", "call")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the process that others work for is the last one
+        home.end()
 
 
 @pytest.fixture(scope="session")
@@ -49,13 +55,18 @@ def _url(name: str) -> str:
     return urlsplit(_server())._replace(path=f"/{name}").geturl()
 
 
+def name_of(url: str) -> str:
+    """The database that a URL of this server is about."""
+    return urlsplit(url).path.lstrip("/")
+
+
 @contextmanager
 def database(like: str | None = None) -> Iterator[str]:
     """A database that lives as long as the block; gives its URL."""
     name = f"test_{uuid4().hex[:12]}"
     template = sql.SQL("TEMPLATE {}").format(sql.Identifier(like)) if like else sql.SQL("")
     with psycopg.connect(_server(), autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {} {} STRATEGY wal_log").format(sql.Identifier(name), template))
+        admin.execute(sql.SQL("CREATE DATABASE {} {} STRATEGY file_copy").format(sql.Identifier(name), template))
         try:
             yield _url(name)
         finally:
@@ -68,7 +79,7 @@ def template(extracts: registry.Registry) -> Iterator[str]:
     with database() as url:
         with psycopg.connect(url, autocommit=True) as connection:
             adoption.apply(connection, extracts)
-        yield urlsplit(url).path.lstrip("/")
+        yield name_of(url)
 
 
 @pytest.fixture
@@ -83,7 +94,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with database() as url:
         env = {**os.environ, databases.CONSOLE_URL: url, "DJANGO_SETTINGS_MODULE": "config.settings"}
         subprocess.run([sys.executable, str(MANAGE), "migrate", "--verbosity", "0"], env=env, check=True)
-        yield urlsplit(url).path.lstrip("/")
+        yield name_of(url)
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
-"""The console's settings on the tests' own embedded server (kept between runs, apart from the demo's)."""
+"""The console's settings on the tests' own embedded server, apart from the demo's."""
 
 import os
-from pathlib import Path
 
 import psycopg
 
 from config import databases
+from tests import home
 
-os.environ.setdefault("RESTAGE_HOME", str(Path(__file__).resolve().parent.parent / ".restage" / "test"))
+if "RESTAGE_HOME" not in os.environ:
+    os.environ["RESTAGE_HOME"] = str(home.choose())
 databases.provide()
 
 # The tests' server is thrown away with its data: it need not outlive a crash of the machine.

@@ -38,6 +38,7 @@ class Stack:
         self.house = house
         self.env = {**os.environ, **env}
         self._started: list[subprocess.Popen[bytes]] = []
+        self._asks: psycopg.Connection | None = None
 
     def command(self, *words: str, code: int | None = 0) -> Any:
         """Run `manage.py words --json` and give its answer."""
@@ -82,9 +83,10 @@ class Stack:
         return False
 
     def console(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Ask the console's database."""
-        with psycopg.connect(self.env[databases.CONSOLE_URL], autocommit=True) as connection:
-            return connection.execute(query, values).fetchall()
+        """Ask the console's database; through one connection, as it is asked while something is waited for."""
+        if self._asks is None or self._asks.closed:
+            self._asks = psycopg.connect(self.env[databases.CONSOLE_URL], autocommit=True)
+        return self._asks.execute(query, values).fetchall()
 
     def job_is(self, job: str, *states: str) -> bool:
         return self.console("SELECT state FROM jobs_job WHERE id = %s", job)[0][0] in states
@@ -95,12 +97,29 @@ class Stack:
         return process.wait(40)
 
     def stop(self) -> None:
+        """The test is over: end what runs of it at once. How processes end when they are told to is tested by end()."""
         for process in self._started:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-        for process in self._started:
+            for pid in descendants(process.pid) if process.poll() is None else ():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.wait()
+        if self._asks is not None:
+            self._asks.close()
+
+
+def descendants(process: int) -> list[int]:
+    """A living process, its children, theirs and so on."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
             try:
-                process.wait(40)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                with open(f"/proc/{entry}/stat") as stat:
+                    children.setdefault(int(stat.read().rsplit(")", 1)[1].split()[1]), []).append(int(entry))
+            except OSError:
+                continue
+    found, todo = [], [process]
+    while todo:
+        pid = todo.pop()
+        found.append(pid)
+        todo += children.get(pid, [])
+    return found

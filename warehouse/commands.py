@@ -4,16 +4,19 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
+from warehouse import registry
 from warehouse.declarations import DeclarationError
 from warehouse.errors import TellableError, reason_of
+
+JSON = "--json"
 
 
 class Refusal(TellableError):
@@ -45,7 +48,27 @@ def on_refusal(hear: Callable[[PermissionDenied], object]) -> None:
 
 
 def offer_json(parser: CommandParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.add_argument(JSON, action="store_true", help="print one JSON object and nothing else")
+
+
+class AnsweringCommand(BaseCommand):
+    """A command with --json: what cannot be read of its command line is then one JSON object too."""
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        if JSON in argv:
+            try:  # a parser that was not called from the command line raises what it would print
+                self.create_parser(argv[0], argv[1]).parse_args(argv[2:])
+            except CommandError as error:
+                stop(str(error).removeprefix("Error: "), 2, as_json=True)
+        super().run_from_argv(argv)
+
+
+def stop(told: str, code: int, *, as_json: bool) -> NoReturn:
+    """End a command that could not begin, with the reason."""
+    print(told, file=sys.stderr)
+    if as_json:
+        print(json.dumps({"error": told}))
+    sys.exit(code)
 
 
 @contextmanager
@@ -75,6 +98,22 @@ def answer(command: BaseCommand, *, as_json: bool) -> Iterator[Answer]:
         command.stdout.write(json.dumps(said.result, default=str))
     if code:
         sys.exit(code)
+
+
+def demand_extracts(*names: str) -> None:
+    """Raises Refusal, as for wrong usage, where one of these is not declared ("": none is meant)."""
+    known = registry.current()
+    if unknown := [name for name in names if name and name not in known]:
+        raise Refusal(f"There is no extract {', '.join(unknown)}. Known: {', '.join(known.names)}.", code=2)
+
+
+def demand_tables(*names: str) -> list[str]:
+    """The tables of staging named `patients` or `stg.patients`, bare. Raises Refusal, as for wrong usage."""
+    bare = [name.removeprefix("stg.") for name in names]
+    known = sorted(extract.table for extract in registry.current().extracts)
+    if unknown := [name for name in bare if name not in known]:
+        raise Refusal(f"There is no table {', '.join(unknown)} in staging. Known: {', '.join(known)}.", code=2)
+    return bare
 
 
 def warehouse_url() -> str:

@@ -6,7 +6,7 @@ owns it has begun after the change was seen committed (`settled_at`) and is comp
 deleted key stays until a person says that it is dealt with.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -33,10 +33,13 @@ _MERGED = """EXISTS (SELECT FROM etl.core_merge_runs m WHERE m.status = 'complet
 
 @dataclass(frozen=True)
 class Stale:
-    """What core has not taken over of one extract. `keys` = `changed` + `deleted`; `seen`: until when this was seen."""
+    """What core has not taken over of one extract; `seen`: until when this was seen.
+
+    `changes` = `changed` + `deleted`: of keys, where a key that several noted load runs hold counts in each of them.
+    """
 
     extract_type: str
-    keys: int
+    changes: int
     changed: int
     deleted: int
     since: datetime
@@ -113,8 +116,7 @@ def _merged(extract: Extract) -> sql.Composed:
 
 
 def look(connection: psycopg.Connection, registry: Registry) -> list[Stale]:
-    """What is stale now, in the registry's order; settles first, also for a worker that died before it could."""
-    settle(connection)
+    """What is stale now, in the registry's order. Writes nothing."""
     found = []
     for extract in registry.extracts:
         with connection.cursor(row_factory=class_row(Stale)) as cursor:
@@ -124,7 +126,7 @@ def look(connection: psycopg.Connection, registry: Registry) -> list[Stale]:
     return found
 
 
-_STALE = """SELECT extract_type, sum(keys)::bigint AS keys,
+_STALE = """SELECT extract_type, sum(keys)::bigint AS changes,
     coalesce(sum(keys) FILTER (WHERE class <> 'deleted'), 0)::bigint AS changed,
     coalesce(sum(keys) FILTER (WHERE class = 'deleted'), 0)::bigint AS deleted,
     min(since) AS since, count(key) AS one_by_one,
@@ -136,35 +138,39 @@ _STALE = """SELECT extract_type, sum(keys)::bigint AS keys,
 
 
 def dealt_with(connection: psycopg.Connection, extract: Extract, *, seen: datetime) -> int:
-    """A person says that core holds what was stale at `seen`: drop it; how many keys. Later changes stay, and so
-    does what a publication is changing right now."""
+    """A person says that core holds what was stale at `seen`: drop it; how many changes of keys. Later ones stay, and
+    so does what a publication is changing right now. What is not settled stays too, and is settled for the next time.
+    """
     rows = connection.execute(
         sql.SQL(
             "DELETE FROM restage.stale_core WHERE ctid IN (SELECT ctid FROM restage.stale_core c"
             " WHERE c.extract_type = {} AND c.settled_at <= {} AND NOT {} FOR UPDATE SKIP LOCKED) RETURNING keys"
         ).format(sql.Literal(extract.name), sql.Literal(seen), _merged(extract))
     ).fetchall()
-    return sum(keys for (keys,) in rows)
+    settle(connection)
+    return sum(changes for (changes,) in rows)
 
 
 def list_columns(*, in_clear: bool) -> list[str]:
     """Of the re-merge list."""
-    return ["extract", "load_run_id", "change", "since", "keys", "key_sha256", *(["key"] if in_clear else [])]
+    return ["extract", "load_run_id", "change", "since", "changes", "key_hash", *(["key"] if in_clear else [])]
 
 
-def merge_list(connection: psycopg.Connection, extract: Extract, *, in_clear: bool) -> Iterator[dict[str, Any]]:
-    """The re-merge list: one row a key (its SHA-256, and itself where `in_clear`) or a whole load run's keys."""
-    key = sql.SQL("c.key::text" if in_clear else "NULL")
+def merge_list(
+    connection: psycopg.Connection, extract: Extract, *, in_clear: bool, hashed: Callable[[str], str]
+) -> Iterator[dict[str, Any]]:
+    """The re-merge list: one row a key (as `hashed` makes it, and itself where `in_clear`) or a load run's keys."""
     with connection.transaction(), connection.cursor("merge_list", row_factory=dict_row) as cursor:
-        yield from cursor.execute(
+        for found in cursor.execute(
             sql.SQL(
-                "SELECT c.extract_type AS extract, c.load_run_id, c.class AS change, c.since, c.keys,"
-                " CASE WHEN c.key IS NULL THEN 'whole run'"
-                " ELSE encode(sha256(convert_to(c.key::text, 'UTF8')), 'hex') END AS key_sha256, {key} AS key"
-                " FROM restage.stale_core c WHERE c.extract_type = {extract} AND NOT {merged}"
+                "SELECT c.extract_type AS extract, c.load_run_id, c.class AS change, c.since, c.keys AS changes,"
+                " c.key::text AS key FROM restage.stale_core c WHERE c.extract_type = {extract} AND NOT {merged}"
                 " ORDER BY c.load_run_id, c.since, c.key"
-            ).format(key=key, extract=sql.Literal(extract.name), merged=_merged(extract))
-        )
+            ).format(extract=sql.Literal(extract.name), merged=_merged(extract))
+        ):
+            key = found.pop("key")
+            found["key_hash"] = "whole run" if key is None else hashed(key)
+            yield {**found, "key": key} if in_clear else found
 
 
 def dependants(connection: psycopg.Connection, registry: Registry, changed: Iterable[str]) -> list[dict[str, Any]]:

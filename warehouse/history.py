@@ -34,6 +34,26 @@ def family(connection: psycopg.Connection, load_run_id: UUID) -> tuple[UUID | No
     return (parent[0] if parent else None), [child for (child,) in children]
 
 
+def heads(connection: psycopg.Connection, load_run_id: UUID) -> list[UUID]:
+    """The runs whose attempts count now in place of those of this run that were replaced, newest first.
+
+    Of a chain original → r1 → r2 that is r2; after a rollback it is the run that counts again.
+    """
+    return [
+        run
+        for (run,) in connection.execute(
+            "WITH RECURSIVE chain (file) AS (SELECT superseded_by_load_run_file_id FROM etl.load_run_files"
+            " WHERE load_run_id = %(run)s AND superseded_by_load_run_file_id IS NOT NULL"
+            " UNION SELECT f.superseded_by_load_run_file_id FROM chain JOIN etl.load_run_files f"
+            " ON f.load_run_file_id = chain.file WHERE f.superseded_by_load_run_file_id IS NOT NULL)"
+            " SELECT r.load_run_id FROM chain JOIN etl.load_run_files f ON f.load_run_file_id = chain.file"
+            " JOIN etl.load_runs r USING (load_run_id) WHERE f.superseded_at IS NULL"
+            " GROUP BY r.load_run_id ORDER BY r.created_at DESC",
+            {"run": load_run_id},
+        ).fetchall()
+    ]
+
+
 def going(
     connection: psycopg.Connection, load_runs: Sequence[UUID], *, silent_for: timedelta
 ) -> list[tuple[UUID, bool]]:

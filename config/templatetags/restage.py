@@ -54,6 +54,13 @@ def duration(seconds: float | timedelta | None) -> str:
 
 
 @register.filter
+def expected(plan: Any) -> str:
+    """A plan's estimate as a range, "2 s to 5 s"; one number where both ends read the same."""
+    ends = [duration((plan.preview or {}).get("estimate_low")), duration(plan.seconds)]
+    return " to ".join(dict.fromkeys(ends))
+
+
+@register.filter
 def away(wait: timedelta) -> str:
     """How long until something comes: "3 d", "8 h", "20 min", "less than 1 min"."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):

@@ -2,10 +2,16 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from config import databases
+from tests.conftest import database, name_of
+from tests.stack import MANAGE
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -18,6 +24,23 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+MAKE_PEOPLE = """
+from django.contrib.auth.models import User
+from access import rights
+for role in rights.ROLES:
+    user = User.objects.create_user(role, password="pass-word-1")
+    rights.give(user, [role])
+"""
+
+
+@pytest.fixture(scope="session")
+def migrated(migrated: str) -> Iterator[str]:
+    """The name of a console database to be copied, with one person of each role, named like it."""
+    with database(migrated) as url:
+        env = {**os.environ, databases.CONSOLE_URL: url, "DJANGO_SETTINGS_MODULE": "config.settings"}
+        subprocess.run([sys.executable, str(MANAGE), "shell", "-v", "0", "-c", MAKE_PEOPLE], env=env, check=True)
+        yield name_of(url)
 
 
 @pytest.fixture(scope="session")

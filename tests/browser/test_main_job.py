@@ -13,19 +13,9 @@ from tests.stack import Stack
 pytestmark = pytest.mark.browser
 RECORDS = 100_001
 
-MAKE_PEOPLE = """
-from django.contrib.auth.models import User
-from access import rights
-for role in rights.ROLES:
-    user = User.objects.create_user(role, password="pass-word-1")
-    rights.give(user, [role])
-"""
-
 
 @pytest.fixture
 def served(stack: Stack) -> str:
-    made = stack.start("manage.py", "shell", "-v", "0", "-c", MAKE_PEOPLE)
-    assert made.wait(60) == 0
     return stack.web()
 
 

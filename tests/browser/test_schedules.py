@@ -4,14 +4,13 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Person
-from tests.browser.test_main_job import MAKE_PEOPLE, looked_at
+from tests.browser.test_main_job import looked_at
 from tests.stack import Stack
 
 pytestmark = pytest.mark.browser
 
 
 def test_ops_writes_a_schedule_a_trigger_and_a_window(stack: Stack, browser: Browser):
-    stack.shell(MAKE_PEOPLE)
     url = stack.web()
     stack.watcher()
     stack.worker()
@@ -60,7 +59,6 @@ def test_ops_writes_a_schedule_a_trigger_and_a_window(stack: Stack, browser: Bro
 
 
 def test_the_form_works_without_javascript(stack: Stack, browser: Browser):
-    stack.shell(MAKE_PEOPLE)
     url = stack.web()
     page = Person(browser.new_context(java_script_enabled=False), url, "ops").page
     page.goto(f"{url}/schedules/new/")

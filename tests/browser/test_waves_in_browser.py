@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Person
-from tests.browser.test_main_job import MAKE_PEOPLE, looked_at
+from tests.browser.test_main_job import looked_at
 from tests.house import row
 from tests.stack import Stack
 
@@ -22,7 +22,6 @@ def delivered(stack: Stack):
 
 def test_waves_are_promoted_then_aborted_and_taken_back(stack: Stack, browser: Browser):
     run = delivered(stack)
-    assert stack.start("manage.py", "shell", "-v", "0", "-c", MAKE_PEOPLE).wait(60) == 0
     url = stack.web()
     stack.worker()
     operator = Person(browser.new_context(), url, "operator")
@@ -64,7 +63,6 @@ def test_waves_are_promoted_then_aborted_and_taken_back(stack: Stack, browser: B
 
 def test_a_rollout_works_without_javascript(stack: Stack, browser: Browser):
     run = delivered(stack)
-    assert stack.start("manage.py", "shell", "-v", "0", "-c", MAKE_PEOPLE).wait(60) == 0
     url = stack.web()
     stack.worker()
     page = Person(browser.new_context(java_script_enabled=False), url, "operator").page

@@ -46,12 +46,3 @@ def test_a_message_delivered_ten_times_has_one_effect(stack: Stack):
     eventually(lambda: stack.job_is(job, "succeeded"))
     eventually(lambda: stack.console("SELECT count(*) FROM django_q_ormq") == [(0,)])
     assert stack.house.connection.execute("SELECT count(*) FROM restage.effects").fetchone() == (1,)
-
-
-def test_wrong_input_is_answered_in_words(stack: Stack):
-    nobody = "00000000-0000-0000-0000-000000000000"
-    assert "no load run" in stack.command("reprocess", nobody, "--reason", "x", code=1)["error"]
-    assert "say why" in stack.command("reprocess", nobody, "--reason", " ", code=2)["error"]
-    assert "no job" in stack.command("jobs", "show", nobody, code=1)["error"]
-    assert "no folder" in stack.command("warehouse", "load", "/nowhere", code=1)["error"]
-    assert "no extract" in stack.command("warehouse", "load", "/nowhere", "--extract", "X", code=2)["error"]

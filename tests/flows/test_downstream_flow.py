@@ -1,16 +1,19 @@
 """What core has not taken over: shown, exported by those who may, and dealt with by a person's word."""
 
+import hashlib
 import json
 from dataclasses import replace
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.test import override_settings
+from django.utils import timezone
 
 from audit.models import Event
 from jobs import work
 from jobs.models import Job
-from reprocessing import requests
+from reprocessing import key_hashes, requests, triggers
 from reprocessing.planning import Options
 from tests.house import House, row
 from warehouse import downstream
@@ -28,10 +31,10 @@ def answer(*words: str) -> str:
 def test_a_load_shows_and_a_persons_word_takes_it_from_the_list(console: House, as_):
     console.deliver("20260105", row("1"), row("2"))
     found = json.loads(answer("--json"))
-    assert (found["keys"], found["extracts"][0]["extract_type"]) == (2, "Visits")
+    assert (found["changes"], found["extracts"][0]["extract_type"]) == (2, "Visits")
     shown = as_("operator").get("/downstream/")
     page = shown.content.decode()
-    assert "2 changes of keys in staging since core was last merged" in page and "Take 2 keys from the list" in page
+    assert "2 changes of keys in staging since core was last merged" in page and "Take 2 changes from the list" in page
     seen = shown.context["found"][0][0].seen.isoformat()
     assert as_("viewer").post("/downstream/Visits/merged/", {"seen": seen, "reason": "r"}).status_code == 403
     assert as_("operator").get("/downstream/Visits/merged/").status_code == 405
@@ -39,7 +42,7 @@ def test_a_load_shows_and_a_persons_word_takes_it_from_the_list(console: House, 
     assert "Nothing was taken" in wrong.content.decode()
     as_("operator").post("/downstream/Visits/merged/", {"seen": seen, "reason": "merged by hand"})
     event = Event.objects.get(action="core said up to date")
-    assert event.detail == {"extract": "Visits", "keys": 2, "reason": "merged by hand"}
+    assert event.detail == {"extract": "Visits", "changes": 2, "reason": "merged by hand"}
     assert "Core is up to date" in as_("viewer").get("/downstream/").content.decode()
     assert "Core has taken over everything" in answer()
 
@@ -48,7 +51,11 @@ def test_keys_in_clear_need_the_right_and_are_noted(console: House, as_):
     console.deliver("20260105", row("secret-7"))
     hashes = as_("viewer").get("/downstream/Visits/keys/")
     text = b"".join(hashes.streaming_content).decode()
-    assert "secret-7" not in text and text.splitlines()[0] == "extract,load_run_id,change,since,keys,key_sha256"
+    assert "secret-7" not in text and text.splitlines()[0] == "extract,load_run_id,change,since,changes,key_hash"
+    assert hashlib.sha256(b'{"visit_id": "secret-7"}').hexdigest() not in text, "anybody could guess that one"
+    assert key_hashes.hashed('{"visit_id": "secret-7"}') in text
+    with override_settings(SECRET_KEY="of another console"):
+        assert key_hashes.hashed('{"visit_id": "secret-7"}') not in text
     assert not Event.objects.exists()
     assert as_("viewer").post("/downstream/Visits/keys/").status_code == 403
     clear = as_("operator").post("/downstream/Visits/keys/")
@@ -87,3 +94,14 @@ def test_a_job_names_what_depends_on_what_it_changes_and_that_core_must_follow(c
     page = as_("viewer").get(job.get_absolute_url()).content.decode()
     assert "stg.calls" in page and "Core has yet to follow" in page
     assert downstream.look(console.connection, console.registry)
+
+
+def test_the_page_writes_nothing_and_the_watcher_notes_what_is_committed(console: House, as_):
+    console.deliver("20260105", row("1"))
+    console.connection.execute("UPDATE restage.stale_core SET settled_at = NULL")
+    settled = "SELECT count(settled_at) FROM restage.stale_core"
+    assert "1 change of keys" in as_("viewer").get("/downstream/").content.decode()
+    answer("--json")
+    assert console.connection.execute(settled).fetchone() == (0,)
+    triggers.take_in_slowly(console.connection, timezone.now())
+    assert console.connection.execute(settled).fetchone() == (1,)

@@ -206,7 +206,7 @@ def test_the_commands_say_the_same(console, chain, people):
     out = StringIO()
     call_command("before_images", "--json", stdout=out)
     told = json.loads(out.getvalue())
-    assert [found["rows"] for found in told["sets"]] == [1, 1] and told["bytes"] > 0
+    assert [(found["rows"], found["known"]) for found in told["sets"]] == [(1, True), (1, True)] and told["bytes"] > 0
     with pytest.raises(SystemExit) as refused:
         call_command("rollback", str(first.pk), "--reason", "wrong", "--as", "operator", "--json", stdout=StringIO())
     assert refused.value.code == 1
@@ -224,3 +224,34 @@ def test_the_commands_say_the_same(console, chain, people):
         stdout=out,
     )
     assert json.loads(out.getvalue())["state"] == "awaiting approval"
+
+
+def test_before_images_of_no_job_of_this_console_are_told_as_such(console: House, people):
+    """Of the sample, whose loading reprocesses too."""
+    run = console.deliver("20260105", row("1"))
+    console.write("20260105", row("1", fee="11"))
+    console.reprocess(run)
+    out = StringIO()
+    call_command("before_images", "--json", stdout=out)
+    assert [found["known"] for found in json.loads(out.getvalue())["sets"]] == [False]
+    out = StringIO()
+    call_command("before_images", stdout=out)
+    assert "stg.visits: 1 rows (no job of this console" in out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["visits", "stg.visits"])
+def test_the_command_takes_tables_by_either_name(console, chain, people, name):
+    _first, second = chain
+    out = StringIO()
+    call_command(
+        "rollback", str(second.pk), "--reason", "r", "--tables", name, "--as", "operator", "--json", stdout=out
+    )
+    job = Job.objects.get(pk=json.loads(out.getvalue())["job"])
+    assert job.plan.options["tables"] == ["visits"]
+
+
+def test_a_table_that_is_not_there_is_wrong_usage(console, chain, people):
+    out = StringIO()
+    with pytest.raises(SystemExit) as refused:
+        call_command("rollback", str(chain[0].pk), "--reason", "r", "--tables", "stg.nothing", "--json", stdout=out)
+    assert refused.value.code == 2 and "There is no table nothing in staging" in json.loads(out.getvalue())["error"]

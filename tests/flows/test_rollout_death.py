@@ -5,9 +5,8 @@ import signal
 
 import pytest
 
-from tests.flows.test_worker_death import processes_of
 from tests.house import row
-from tests.stack import Stack, eventually
+from tests.stack import Stack, descendants, eventually
 
 POINTS = ["wave beginning", "wave begun", "wave judged", "publishing", "published"]
 
@@ -23,7 +22,7 @@ def test_a_rollout_survives_the_death_of_its_worker(stack: Stack, point: str):
     job = stack.command("reprocess", str(loaded.load_run_id), "--reason", "to be killed", "--waves", "40,100")["job"]
     first = stack.worker(RESTAGE_FAILPOINT=point)
     eventually(lambda: stack.console("SELECT 1 FROM jobs_job WHERE lease_until < now() AND attempts > 0"))
-    for pid in processes_of(first.pid):
+    for pid in descendants(first.pid):
         os.kill(pid, signal.SIGKILL)
     first.wait()
     stack.worker()
@@ -51,7 +50,7 @@ def test_an_abort_with_rollback_survives_the_death_of_its_worker(stack: Stack):
     stack.command("rollouts", "abort", job, "--reason", "wrong", "--roll-back")
     first = stack.worker(RESTAGE_FAILPOINT="rollout aborting")
     eventually(lambda: stack.console("SELECT 1 FROM jobs_job WHERE lease_until < now() AND attempts > 0"))
-    for pid in processes_of(first.pid):
+    for pid in descendants(first.pid):
         os.kill(pid, signal.SIGKILL)
     first.wait()
     assert stack.console("SELECT count(*) FROM jobs_job WHERE kind = 'rollback'") == [(0,)]

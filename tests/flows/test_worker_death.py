@@ -6,25 +6,7 @@ import signal
 import pytest
 
 from tests.house import row
-from tests.stack import Stack, eventually
-
-
-def processes_of(group: int) -> list[int]:
-    """Living processes of a session's worker: the ones whose parent chain leads to `group`."""
-    children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open(f"/proc/{entry}/stat") as stat:
-                    children.setdefault(int(stat.read().rsplit(")", 1)[1].split()[1]), []).append(int(entry))
-            except OSError:
-                continue
-    found, todo = [], [group]
-    while todo:
-        pid = todo.pop()
-        found.append(pid)
-        todo += children.get(pid, [])
-    return found
+from tests.stack import Stack, descendants, eventually
 
 
 @pytest.mark.parametrize("point", ["fetched", "built", "publishing", "published"])
@@ -37,7 +19,7 @@ def test_trap_15_a_job_survives_the_death_of_its_worker(stack: Stack, point: str
     first = stack.worker(RESTAGE_FAILPOINT=point)
     eventually(lambda: stack.console("SELECT attempts FROM jobs_job WHERE id = %s AND attempts > 0", job)
                and stack.console("SELECT 1 FROM jobs_job WHERE id = %s AND lease_until < now()", job))  # fmt: skip
-    for pid in processes_of(first.pid):
+    for pid in descendants(first.pid):
         os.kill(pid, signal.SIGKILL)
     first.wait()
     published = house.connection.execute("SELECT count(*) FROM restage.job_steps WHERE step = 'publish'").fetchone()

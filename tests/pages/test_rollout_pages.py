@@ -7,9 +7,10 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
+from config.templatetags import restage
 from jobs import work
-from jobs.models import Job
-from reprocessing import requests
+from jobs.models import Job, Plan
+from reprocessing import requests, rollout_acts
 from reprocessing.planning import Options
 from reprocessing.waves import UNTIL_PROMOTED, Rules
 from tests.house import House, row
@@ -206,3 +207,41 @@ def test_the_commands_drive_a_rollout(run, people):
     assert driven(Job.objects.get(pk=made["job"])).state == "succeeded"
     assert "is not running" in command("rollouts", "pause", made["job"], "--as", "ops", code=1)["error"]
     assert "There is no rollout" in command("rollouts", "show", str(run), code=1)["error"]
+
+
+def test_of_one_that_is_over_no_wave_waits(as_, paused, people):
+    rollout_acts.abort(paused, people["operator"], reason="the rule is wrong")
+    job = driven(paused)
+    shown = page(as_("viewer"), job)
+    assert "Not begun</span>" in shown and "Waiting</span>" not in shown
+    out = StringIO()
+    call_command("rollouts", "show", str(job.pk), "--json", stdout=out)
+    assert [wave["state"] for wave in json.loads(out.getvalue())["waves"]] == ["passed", "not begun"]
+
+
+def test_the_load_runs_that_it_has_made_so_far_are_told(paused):
+    """Of a rollout under way as of one that is over."""
+    out = StringIO()
+    call_command("rollouts", "show", str(paused.pk), "--json", stdout=out)
+    made = paused.children.get().outcome["load_runs"]
+    assert json.loads(out.getvalue())["new_load_runs"] == list(made.values()) != []
+
+
+def test_a_single_wave_is_one_and_a_range_has_two_ends(as_, run, people, settings):
+    job = requests.ask_reprocess(
+        settings.WAREHOUSE_URL, [run], Options(), reason="r", actor=people["operator"], waves=Rules((100,))
+    )
+    work.run(job.pk)
+    client = as_("operator")
+    shown = page(client, job)
+    assert "In 1 wave by file" in shown and "less than 1 s to less than 1 s" not in shown
+    driven(job)
+    assert "Its one wave is published" in page(client, job)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"), [(2.1, 2.4, "2 s"), (2.0, 5.0, "2 s to 5 s"), (0.1, 0.9, "less than 1 s")]
+)
+def test_an_estimate_reads_as_a_range_only_where_it_is_one(low, high, told):
+    preview = {"estimate_low": low, "estimate_seconds": high}
+    assert restage.expected(Plan(preview=preview)) == told

@@ -11,7 +11,6 @@ from audit.models import Event
 from jobs.models import Job
 from reprocessing import bookmarks
 from reprocessing.models import Blackout, Schedule, Sighting, Slot, Trigger
-from tests.house import row
 from tests.pages.test_hostile import ODD
 from tests.schedules.conftest import MINUTE, START, look, spoil, turn_at
 
@@ -110,8 +109,8 @@ def test_ask_once_pause_resume_delete(as_, console, make):
     job = Job.objects.get()
     assert answer.url == job.get_absolute_url() and job.plan.load_runs == [run]
     shown = client.get(job.get_absolute_url()).content.decode()
-    assert f'<a href="/schedules/{schedule.pk}/">schedule Nightly</a> on behalf of operator' in shown
-    assert "schedule Nightly</a> on behalf of operator" in client.get("/jobs/").content.decode()
+    assert f'ops (who ran <a href="/schedules/{schedule.pk}/">schedule Nightly</a> of operator)' in shown
+    assert "schedule Nightly</a> of operator)" in client.get("/jobs/").content.decode()
     assert "by hand: ops" in client.get(schedule.get_absolute_url()).content.decode()
     assert "No job was made." in client.post(f"/schedules/{schedule.pk}/run/", follow=True).content.decode()
     assert "say why" in client.post(f"{path}/pause/", {"reason": " "}, follow=True).content.decode()
@@ -177,43 +176,6 @@ def test_a_blackout_is_added_shown_removed(as_, console, make):
         "blackout added",
         "blackout removed",
     ]
-
-
-@pytest.fixture
-def open_now() -> Blackout:
-    return Blackout.objects.create(
-        weekdays=list(range(7)), begins=time(0), ends=time(0), zone="UTC", reason="nightly loads"
-    )
-
-
-def test_people_are_shown_a_blackout_and_may_say_why_it_cannot_wait(as_, console, open_now):
-    run = console.deliver("20260105", row("1"))
-    client, filled = as_("operator"), {"source": "files", "which": "all", "reason": "r"}
-    page = client.get(f"/runs/{run}/reprocess/").content.decode()
-    assert "nightly loads" in page and "Why it cannot wait" in page
-    refused = client.post(f"/runs/{run}/reprocess/", filled)
-    assert refused.status_code == 200 or refused.status_code == 422
-    assert not Job.objects.exists()
-    client.post(f"/runs/{run}/reprocess/", {**filled, "past_blackout": "the ward waits"})
-    job = Job.objects.get()
-    assert "It was asked for all the same: the ward waits" in client.get(job.get_absolute_url()).content.decode()
-    event = Event.objects.get(action="blackout overridden")
-    assert (event.actor_name, event.subject) == ("operator", f"job:{job.pk}")
-
-
-def test_so_are_those_who_ask_for_what_was_found(as_, console, open_now):
-    spoil(console)
-    client = as_("operator")
-    shown = client.get("/discovery/reprocess/")
-    assert "nightly loads" in shown.content.decode()
-    filled = {"mark": shown.context["mark"], "reason": "r"}
-    assert client.post("/discovery/reprocess/", filled).status_code == 422
-    assert client.post("/discovery/reprocess/", {**filled, "past_blackout": "the ward waits"}).status_code == 302
-
-
-def test_without_a_blackout_nobody_is_asked_why(as_, console):
-    run = console.deliver("20260105", row("1"))
-    assert "cannot wait" not in as_("operator").get(f"/runs/{run}/reprocess/").content.decode()
 
 
 def test_the_list_says_whether_a_watcher_runs(as_, console):

@@ -1,5 +1,7 @@
 """The kinds of rules: what each of them sees, and how other rooms add theirs."""
 
+from dataclasses import replace
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -7,20 +9,25 @@ import pytest
 from jobs.models import Job
 from reprocessing import rule_kinds, triggers
 from reprocessing.asking_forms import TriggerForm
-from reprocessing.models import Bookmark, Sighting, Trigger
+from reprocessing.models import Blackout, Bookmark, Sighting, Trigger
 from reprocessing.planning import Options
 from reprocessing.rule_kinds import Kind, Seen
 from tests.house import House, row
-from tests.schedules.conftest import START, look, spoil
+from tests.schedules.conftest import HOUR, MINUTE, START, cancel, look, spoil
 from tests.workers import finished
+from warehouse.registry import Rule
 
 pytestmark = pytest.mark.django_db(databases="__all__")
+
+
+SECOND = timedelta(seconds=1)
 
 
 def what_came() -> list[str]:
     return [s.came for s in Sighting.objects.order_by("pk")]
 
 
+DEAR = Rule("fee", "range", "", (0, 100), "reject", "dear")
 HALF = [row("1"), row("2", seen="never")]
 
 
@@ -72,6 +79,62 @@ def test_a_changed_declaration_makes_staging_anew_from_raw(console: House, rule)
     job = Job.objects.get()
     assert (job.plan.options["source"], job.plan.options["extracts"]) == ("raw", ["Visits"])
     assert finished(job).state == "succeeded"
+
+
+def redeclare(house: House, value: str, now: datetime) -> None:
+    """The declaration of Visits is another one than was seen last."""
+    Bookmark.objects.filter(name="fingerprint of Visits").update(value=value)
+    triggers.take_in_slowly(house.connection, now)
+    look(house, now)
+
+
+def blackout(ends: time) -> None:
+    Blackout.objects.create(weekdays=list(range(7)), begins=time(12), ends=ends, zone="UTC", reason="nightly loads")
+
+
+@pytest.mark.parametrize(
+    ("fields", "why", "later"),
+    [
+        ({"cooldown": 600}, "less than 600 s ago", 11 * MINUTE),
+        ({"budget": 1}, "which is its budget", HOUR + 2 * MINUTE),
+        ({}, "has an active job already", 2 * MINUTE),
+    ],
+)
+def test_a_declaration_that_changes_while_the_rule_is_held_back_is_looked_at_later(
+    console: House, rule, fields, why, later
+):
+    """It is seen but once: two changes meanwhile are one job, as soon as the rule may ask again."""
+    rule(kind="declaration changed", **fields)
+    console.deliver("20260105", row("1"))
+    triggers.take_in_slowly(console.connection, START)
+    redeclare(console, "second", START)
+    first = Job.objects.get()
+    if fields:
+        assert finished(first).state == "succeeded"
+    extract = console.visits
+    for number, changed in enumerate((replace(extract, rules=(DEAR,)), replace(extract, record_updated_at=None))):
+        console.registry = console.registry.with_versions({"Visits": changed})
+        redeclare(console, f"another {number}", START + (number + 1) * SECOND)
+    assert what_came() == ["fired", "debounced", "waiting"]
+    assert why in Sighting.objects.get(came="waiting").why
+    if not fields:
+        cancel(first)
+    look(console, START + later)
+    assert what_came() == ["fired", "debounced", "fired"]
+    assert Sighting.objects.filter(came="fired").exclude(why="").count() == 0
+    assert Job.objects.exclude(pk=first.pk).get().plan.options["source"] == "raw"
+
+
+def test_one_that_changes_in_a_blackout_is_looked_at_when_it_is_over(console: House, rule):
+    rule(kind="declaration changed")
+    console.deliver("20260105", row("1"))
+    triggers.take_in_slowly(console.connection, START)
+    blackout(time(12, 30))
+    redeclare(console, "second", START)
+    assert what_came() == ["waiting"] and "nightly loads" in Sighting.objects.get().why
+    Blackout.objects.all().delete()
+    look(console, START + HOUR)
+    assert what_came() == ["fired"]
 
 
 def test_another_room_registers_its_rule_and_reports(console: House, rule, monkeypatch):

@@ -1,6 +1,6 @@
 """Each time of a schedule fires once, or is kept with the reason why it did not."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import time, timedelta
 from threading import Barrier, Thread
 
 import pytest
@@ -15,7 +15,6 @@ from audit.transitions import StateChangedError
 from jobs.models import Job
 from reprocessing import askers, schedules, slots
 from reprocessing.askers import NoOwnerError
-from reprocessing.blackouts import InBlackoutError
 from reprocessing.models import Blackout, Schedule, Slot
 from reprocessing.schedules import GRACE, sort_out
 from tests.house import House, row
@@ -294,29 +293,6 @@ def test_a_blackout_wins(console: House, make):
     turn_at(START + MINUTE, START + 2 * MINUTE)
     assert [what for _at, what in came(schedule)] == ["skipped", "fired"]
     assert Slot.objects.get(came="skipped").why == "Blackout until Monday 12:02 UTC: nightly loads."
-
-
-def test_by_hand_in_a_blackout_only_with_a_reason_that_is_kept(console: House, make, people):
-    schedule = make()
-    spoil(console)
-    now = datetime.now(UTC)
-    blackout(time(0), time(0))
-    with pytest.raises(InBlackoutError):
-        schedules.run_now(schedule, people["ops"], now)
-    assert not Slot.objects.exists()
-    slot = schedules.run_now(schedule, people["ops"], now, past_blackout="the ward waits")
-    assert (slot.came, slot.by) == ("fired", people["ops"])
-    assert Event.objects.get(action="blackout overridden").detail["reason"] == "the ward waits"
-    assert slot.job and slot.job.plan.options["past_blackout"]["reason"] == "the ward waits"
-
-
-def test_by_hand_needs_the_right_and_says_what_is_in_the_way(console: House, make, people):
-    schedule = make()
-    spoil(console)
-    with pytest.raises(PermissionDenied):
-        schedules.run_now(schedule, people["operator"], START)
-    assert schedules.run_now(schedule, people["ops"], START).came == "fired"
-    assert schedules.run_now(schedule, people["ops"], START + MINUTE).came == "skipped"
 
 
 def test_a_warehouse_that_is_away_is_waited_for(console: House, make, settings, warehouse_url: str):

@@ -12,9 +12,9 @@ from warehouse import downstream
 
 
 def stale(house: House) -> dict[str, tuple[int, int, int]]:
-    """extract → (keys, changed, deleted)."""
+    """extract → (changes, changed, deleted)."""
     found = downstream.look(house.connection, house.registry)
-    return {entry.extract_type: (entry.keys, entry.changed, entry.deleted) for entry in found}
+    return {entry.extract_type: (entry.changes, entry.changed, entry.deleted) for entry in found}
 
 
 def merge(house: House, run: UUID, extract: str = "Visits", status: str = "completed") -> None:
@@ -85,7 +85,7 @@ def test_a_refold_a_reprocessing_and_a_rollback_note_what_they_changed(house: Ho
     since = downstream.look(house.connection, house.registry)[0].since
     house.roll_back(job)
     (entry,) = downstream.look(house.connection, house.registry)
-    assert (entry.keys, entry.since, entry.load_runs) == (1, since, [merged]), "stale since the first change"
+    assert (entry.changes, entry.since, entry.load_runs) == (1, since, [merged]), "stale since the first change"
 
 
 def test_a_publication_that_changes_nothing_notes_nothing(house: House, merged):
@@ -122,11 +122,12 @@ def test_a_merge_that_began_before_the_change_was_committed_resolves_nothing(hou
 
 def test_the_merge_list_holds_hashes_and_keys_only_when_asked(house: House, merged):
     house.deliver("20260106", row("secret-7"))
-    hidden = list(downstream.merge_list(house.connection, house.visits, in_clear=False))
+    hidden = list(downstream.merge_list(house.connection, house.visits, in_clear=False, hashed=str.upper))
     assert "secret-7" not in str(hidden)
-    assert (hidden[0]["change"], len(hidden[0]["key_sha256"]), hidden[0]["key"]) == ("inserted", 64, None)
+    assert (hidden[0]["change"], hidden[0]["key_hash"]) == ("inserted", '{"VISIT_ID": "SECRET-7"}')
     out = io.StringIO()
-    csv.writer(out).writerows(r.values() for r in downstream.merge_list(house.connection, house.visits, in_clear=True))
+    clear = downstream.merge_list(house.connection, house.visits, in_clear=True, hashed=str.upper)
+    csv.writer(out).writerows(r.values() for r in clear)
     assert "secret-7" in out.getvalue()
 
 
@@ -145,5 +146,19 @@ def test_looking_waits_for_no_publication(house: House, merged, warehouse_url):
         publishing.execute("UPDATE restage.stale_core SET class = class")
         house.connection.execute("SET lock_timeout = '1s'")
         (entry,) = downstream.look(house.connection, house.registry)
+        downstream.settle(house.connection)
         assert downstream.dealt_with(house.connection, house.visits, seen=entry.seen) == 0
     assert stale(house) == {"Visits": (1, 1, 0)}
+
+
+def test_looking_writes_nothing_and_what_is_not_settled_can_be_dealt_with_the_next_time(house: House, merged):
+    """A worker died between its commit and the note that it is committed."""
+    house.deliver("20260106", row("3", fee="11"))
+    house.connection.execute("UPDATE restage.stale_core SET settled_at = NULL")
+    house.connection.execute("SET default_transaction_read_only = on")
+    (entry,) = downstream.look(house.connection, house.registry)
+    house.connection.execute("SET default_transaction_read_only = off")
+    assert downstream.dealt_with(house.connection, house.visits, seen=entry.seen) == 0
+    (entry,) = downstream.look(house.connection, house.registry)
+    assert downstream.dealt_with(house.connection, house.visits, seen=entry.seen) == 1
+    assert stale(house) == {}

@@ -3,14 +3,14 @@
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from audit import export, sealing, trail, verification
 from jobs import actors, answers
-from warehouse.commands import Refusal, answer, offer_json
+from warehouse.commands import AnsweringCommand, Refusal, answer, offer_json
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "The audit trail: verify that nothing of it was changed, seal what is new, or export it."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -3,16 +3,16 @@
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from access import rights
 from audit.transitions import StateChangedError
 from jobs import actors, answers, submission
 from jobs.models import Job
-from warehouse.commands import Refusal, answer
+from warehouse.commands import AnsweringCommand, Refusal, answer
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Shows or cancels a job."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -12,8 +12,9 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
 from jobs import processes, reconciler
+from jobs.claims import LEASE
 
-RECONCILE_SECONDS = 5.0
+RECONCILE_SECONDS = min(5.0, LEASE.total_seconds() / 6)  # a lapsed lease is soon seen, however short it is
 STOP_SECONDS = 20.0
 MANAGE = Path(sys.argv[0]).resolve()
 

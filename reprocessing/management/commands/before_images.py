@@ -3,18 +3,19 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from jobs import actors, answers
+from jobs.models import Job
 from reprocessing import image_retention
 from warehouse import before_images
 from warehouse.before_images import ImageSet
-from warehouse.commands import answer
+from warehouse.commands import AnsweringCommand, answer
 from warehouse.connections import connect
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Lists the before-images by expiry, or purges the expired ones that no job needs."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,18 +30,26 @@ class Command(BaseCommand):
             else:
                 with connect(settings.WAREHOUSE_URL, purpose="before-images") as connection:
                     found = before_images.everything(connection)
-            size = sum(image.bytes for image in found)
-            said.result = {"purged": purge, "bytes": size, "sets": [_as_json(image) for image in found]}
+            size, known = sum(image.bytes for image in found), Job.objects.in_bulk({image.job_id for image in found})
+            said.result = {
+                "purged": purge,
+                "bytes": size,
+                "sets": [_as_json(image, known=image.job_id in known) for image in found],
+            }
             said.line(f"{len(found):,} before-images{' purged' if purge else ''}, {size / 1e6:,.1f} MB")
             for image in found:
+                whose = "" if image.job_id in known else " (no job of this console: of the sample, or of another one)"
                 said.line(
-                    f"  {image.expires_at:%Y-%m-%d} job {image.job_id} stg.{image.table_name}: {image.rows:,} rows"
+                    f"  {image.expires_at:%Y-%m-%d} job {image.job_id} stg.{image.table_name}:"
+                    f" {image.rows:,} rows{whose}"
                 )
 
 
-def _as_json(image: ImageSet) -> dict[str, Any]:
+def _as_json(image: ImageSet, *, known: bool) -> dict[str, Any]:
+    """`known`: whether this console has the job; what the sample's loading has replaced belongs to none."""
     return {
         "job": str(image.job_id),
+        "known": known,
         "table": image.table_name,
         "rows": image.rows,
         "bytes": image.bytes,

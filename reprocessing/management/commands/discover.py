@@ -5,16 +5,16 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from reprocessing import requests
 from warehouse import discovery, registry
-from warehouse.commands import Refusal, answer, offer_json
+from warehouse.commands import AnsweringCommand, Refusal, answer, demand_extracts, offer_json
 from warehouse.connections import connect
 from warehouse.discovery import AGES, LEFT_OUT, WHYS, Filter
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Lists what needs reprocessing: failed, stuck and pending files, and runs with too many refused records."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -46,8 +46,7 @@ class Command(BaseCommand):
 
 def _filter(options: dict[str, Any]) -> Filter:
     """Raises Refusal for what cannot be meant."""
-    if options["extract"] and options["extract"] not in registry.current():
-        raise Refusal(f"There is no extract {options['extract']}.", code=2)
+    demand_extracts(options["extract"])
     for name in ("older_than", "newer_than"):
         if options[name] is not None and not 0 <= options[name] <= 1_000_000:
             raise Refusal(f"--{name.replace('_', '-')} is no number of hours from 0 to 1,000,000.", code=2)

@@ -5,31 +5,31 @@ from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from psycopg import Connection
 
 from jobs import actors, answers
 from reprocessing import acts
+from reprocessing.key_hashes import hashed
 from warehouse import downstream, registry
-from warehouse.commands import Refusal, answer
+from warehouse.commands import AnsweringCommand, Refusal, answer, demand_extracts
 from warehouse.connections import connect
 from warehouse.registry import Extract
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Lists what changed in staging since core last took it over, for each extract."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--extract", default="", metavar="TYPE", help="only this extract")
-        parser.add_argument("--csv", action="store_true", help="print the re-merge list as CSV, keys as SHA-256")
+        parser.add_argument("--csv", action="store_true", help="print the re-merge list as CSV, keys as keyed hashes")
         parser.add_argument("--keys", action="store_true", help="with the keys in clear; needs the right, and is noted")
         answers.offer_actor(parser)
 
     def handle(self, *, extract: str, actor: str | None, **options: Any) -> None:
         with answer(self, as_json=options["json"]) as said:
             known = registry.current()
-            if extract and extract not in known:
-                raise Refusal(f"There is no extract {extract}.", code=2)
+            demand_extracts(extract)
             if options["csv"] == options["json"] is True or (options["keys"] and not options["csv"]):
                 raise Refusal("--csv prints a table of its own: not with --json; --keys only with --csv.", code=2)
             with connect(settings.WAREHOUSE_URL, purpose="downstream") as connection:
@@ -39,7 +39,7 @@ class Command(BaseCommand):
                     self._export(connection, chosen, actor, in_clear=options["keys"])
                     return
             said.result = {
-                "keys": sum(entry.keys for entry in found),
+                "changes": sum(entry.changes for entry in found),
                 "deleted": sum(entry.deleted for entry in found),
                 "extracts": [asdict(entry) for entry in found],
             }
@@ -47,7 +47,7 @@ class Command(BaseCommand):
                 said.line("Core has taken over everything that is known to have changed.")
             for entry in found:
                 said.line(
-                    f"{entry.extract_type}: {entry.keys:,} keys stale since {entry.since:%Y-%m-%d %H:%M}"
+                    f"{entry.extract_type}: {entry.changes:,} changes of keys stale since {entry.since:%Y-%m-%d %H:%M}"
                     f" ({entry.changed:,} changed, {entry.deleted:,} deleted), of {len(entry.load_runs):,} load runs"
                 )
 
@@ -59,4 +59,4 @@ class Command(BaseCommand):
         writer = csv.DictWriter(self.stdout, columns, extrasaction="ignore", lineterminator="")
         writer.writeheader()
         for extract in extracts:
-            writer.writerows(downstream.merge_list(connection, extract, in_clear=in_clear))
+            writer.writerows(downstream.merge_list(connection, extract, in_clear=in_clear, hashed=hashed))

@@ -3,11 +3,11 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from reprocessing import requests
 from warehouse import freshness, redelivery, registry
-from warehouse.commands import Refusal, answer, offer_json
+from warehouse.commands import AnsweringCommand, answer, demand_extracts, offer_json
 from warehouse.connections import connect
 from warehouse.freshness import Found, Group
 
@@ -19,7 +19,7 @@ WAYS = {
 }
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Lists the live files whose rows were built with another declaration, code or content than is there now."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -32,8 +32,7 @@ class Command(BaseCommand):
     def handle(self, *, extract: str, sources: bool, **options: Any) -> None:
         with answer(self, as_json=options["json"]) as said:
             known = registry.current()
-            if extract and extract not in known:
-                raise Refusal(f"There is no extract {extract}.", code=2)
+            demand_extracts(extract)
             with connect(settings.WAREHOUSE_URL, purpose="outdated") as connection:
                 if sources:
                     compared = redelivery.compare(connection, known, extract=extract)

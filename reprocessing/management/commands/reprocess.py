@@ -5,16 +5,16 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from jobs import actors, answers
 from reprocessing import requests
 from reprocessing.planning import DECLARATIONS, MODES, RAW_HISTORIES, SOURCES, WHICH, Options
 from reprocessing.waves import BY, UNTIL_PROMOTED, Rules, shares
-from warehouse.commands import Refusal, answer
+from warehouse.commands import AnsweringCommand, Refusal, answer, demand_extracts
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Reads the files of a load run again, shows what that changes, and publishes it."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -62,6 +62,7 @@ class Command(BaseCommand):
                 raise Refusal("--reason is empty: say why.", code=2)
             if options["since"] and options["until"] and options["until"] < options["since"]:
                 raise Refusal("--to is before --from: no file can lie between them.", code=2)
+            demand_extracts(*options["extract_types"])
             chosen = Options(
                 extracts=tuple(options["extract_types"]),
                 source=options["source"],

@@ -4,15 +4,15 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from jobs import actors, answers
 from jobs.models import Job
 from reprocessing import rollback_requests
-from warehouse.commands import Refusal, answer
+from warehouse.commands import AnsweringCommand, Refusal, answer, demand_tables
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Takes a published reprocessing back; somebody else must approve it."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -39,6 +39,6 @@ class Command(BaseCommand):
                 reason=reason.strip(),
                 actor=actors.of_shell(actor),
                 with_later=options["with_later"],
-                tables=options["tables"],
+                tables=demand_tables(*options["tables"]),
             )
             answers.tell_asked(said, asked, wait=options["wait"])

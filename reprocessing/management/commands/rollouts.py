@@ -4,13 +4,13 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from audit.transitions import StateChangedError
 from jobs import actors, answers
 from jobs.models import Job
 from reprocessing import planning, rollout_acts, rollout_report
-from warehouse.commands import Refusal, answer
+from warehouse.commands import AnsweringCommand, Refusal, answer
 
 ACTIONS = {
     "show": "its waves, their checks, and why it waits",
@@ -20,7 +20,7 @@ ACTIONS = {
 }
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Shows a rollout, or lets it go on, wait or stop."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -3,7 +3,7 @@
 from argparse import SUPPRESS
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from audit.transitions import StateChangedError
@@ -11,10 +11,10 @@ from jobs import actors
 from reprocessing import askers, schedules, slots
 from reprocessing.asking_models import Schedule, Slot
 from reprocessing.slots import NoScheduleError
-from warehouse.commands import Refusal, answer, offer_json
+from warehouse.commands import AnsweringCommand, Refusal, answer, offer_json
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Lists schedules, runs one now, pauses or resumes one."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         for name, does in (("run", "ask once, now"), ("pause", "stop asking"), ("resume", "ask again")):
             action = actions.add_parser(name, help=does)
             action.add_argument("name", help="the schedule's name")
-            action.add_argument("--as", dest="actor", help="the console user to act as (this account's name)")
+            action.add_argument("--as", dest="actor", help="the console's account to act as (named like yours)")
             if name == "pause":
                 action.add_argument("--reason", required=True, help="why; the page shows it")
             if name == "run":

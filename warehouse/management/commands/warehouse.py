@@ -4,19 +4,19 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 from psycopg import Connection
 
 from warehouse import adoption, deliveries, registry, verification
-from warehouse.commands import Answer, Refusal, answer, offer_json, warehouse_url
+from warehouse.commands import Answer, AnsweringCommand, Refusal, answer, demand_extracts, offer_json, warehouse_url
 from warehouse.connections import connect
 from warehouse.deliveries import Loaded
 from warehouse.registry import Registry
 from warehouse.sample import loading as sample
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Adopts, loads and verifies the warehouse."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -78,10 +78,7 @@ class Command(BaseCommand):
             raise Refusal(f"{total:,} keys of staging are not what raw says.")
 
     def _load(self, connection: Connection, known: Registry, said: Answer, options: dict[str, Any]) -> None:
-        unknown = [name for name in options["extract"] if name not in known]
-        if unknown:
-            names = ", ".join(known.names)
-            raise Refusal(f"There is no extract {', '.join(unknown)}. Known: {names}.", code=2)
+        demand_extracts(*options["extract"])
         report = deliveries.load(
             connection,
             known,
