@@ -8,8 +8,14 @@ MOST_SECONDS = 2 * 3600
 
 
 def why(job: Job) -> list[str]:
-    """The rules that ask for approval, in words; none when the job may go ahead. Unknown asks, equal does not."""
-    records, seconds, found = job.plan.records, job.plan.seconds, []
+    """The rules that ask for approval, in words; none when the job may go ahead. Unknown asks, equal does not.
+
+    What a plan itself knows to be a reason stands in `asks`, of its options or of its preview.
+    """
+    kind, records, seconds = kinds.of(job), job.plan.records, job.plan.seconds
+    found = [*job.plan.options.get("asks", ()), *(job.plan.preview or {}).get("asks", ())]
+    if not kind.asks_by_size:
+        return found
     if records is None:
         found.append("The number of records is unknown.")
     elif records > MOST_RECORDS:
@@ -20,6 +26,6 @@ def why(job: Job) -> list[str]:
         found.append(f"It may take {seconds / 3600:.1f} h, more than {MOST_SECONDS / 3600:g} h.")
     if job.plan.options.get("past_breaker"):
         found.append("It goes past the circuit breaker.")
-    if kinds.of(job).destructive:
-        found.append(f"A {kinds.of(job).title.lower()} takes published rows back.")
+    if kind.destructive:
+        found.append(f"A {kind.title.lower()} takes published rows back.")
     return found

@@ -59,7 +59,8 @@ class Kind:
     """`preview` writes nothing that counts; `execute` gives the outcome and may be called again after any death;
     `published` tells whether a job has had its effect, asked after an error whose commit may have come through;
     `ended` is called in the transaction in which a job ends, however it ends; `given_up` hears of a job that has lost
-    its last worker, and may raise what a lost warehouse raises."""
+    its last worker, and may raise what a lost warehouse raises. `asks_by_size`: much to read or a long time asks for
+    approval; of another kind only the plan's own `asks` do."""
 
     name: str
     title: str
@@ -70,6 +71,7 @@ class Kind:
     given_up: Callable[[psycopg.Connection, Job], None] = lambda connection, job: None
     ended: Callable[[Job], None] = lambda job: None
     steps: Steps | None = None
+    asks_by_size: bool = True
 
 
 _known: dict[str, Kind] = {}
