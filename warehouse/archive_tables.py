@@ -57,24 +57,20 @@ def make_ahead(connection: psycopg.Connection, extract: Extract, now: datetime) 
     return made
 
 
-def make_month(connection: psycopg.Connection, extract: Extract, moment: datetime) -> None:
+def make_month(connection: psycopg.Connection, extract: Extract, moment: datetime) -> sql.Identifier:
     """Make the partition of the month of `moment` where it is not there; to be called in a transaction.
 
     Raises psycopg.errors.CheckViolation where the default partition holds rows of that month.
     """
     start = month_of(moment)
-    if _is_there(connection, month(extract, start)):
-        return
+    name = month(extract, start)
+    if _is_there(connection, name):
+        return name
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"months of {extract.table}"])
-    if not _is_there(connection, month(extract, start)):
-        connection.execute(
-            sql.SQL("CREATE TABLE {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})").format(
-                month(extract, start),
-                table(extract),
-                sql.Literal(start),
-                sql.Literal(following(start)),
-            )
-        )
+    if not _is_there(connection, name):
+        bounds = sql.SQL("FOR VALUES FROM ({}) TO ({})").format(sql.Literal(start), sql.Literal(following(start)))
+        connection.execute(sql.SQL("CREATE TABLE {} PARTITION OF {} {}").format(name, table(extract), bounds))
+    return name
 
 
 def following(start: datetime) -> datetime:

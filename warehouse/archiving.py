@@ -22,6 +22,8 @@ from warehouse.journal import Writer
 from warehouse.registry import Column, Extract, Registry
 
 ARCHIVE, SAFETY = "archive", "safety"
+# Of a part of this many rows and more, one row in so many is weighed: its size is then an estimate, within a percent.
+WEIGHED_FROM, WEIGHED = 100_000, 16
 DATES = ("date", "timestamp", "timestamptz")
 
 
@@ -79,11 +81,11 @@ def _now(connection: psycopg.Connection) -> datetime:
 
 
 def _keep(connection: psycopg.Connection, extract: Extract, made: ArchiveSet, only: sql.Composable | None) -> None:
-    columns = _ready(connection, extract, made.archived_at)
+    table, columns = _ready(connection, extract, made.archived_at)
     attempts = _attempts(connection, extract, made.load_run_id)
     version = _next_version(connection, extract, made.load_run_id)
     condition = sql.SQL("{} AND ({})").format(_owner(attempts), only) if only else _owner(attempts)
-    written = _copy(connection, extract, columns, condition, made, version)
+    written = _copy(connection, extract, table, columns, condition, made, version)
     of = archive_proof.hashed(extract, columns)
     part = Part(
         made.set_id,
@@ -123,9 +125,11 @@ class _Read:
     statistics: Mapping[str, Mapping[str, Any]] | None = None
 
 
-def _ready(connection: psycopg.Connection, extract: Extract, at: datetime) -> list[dict[str, Any]]:
-    """Make the archive table fit for the rows of now, and its month; the columns of staging."""
-    _make_month(connection, extract, at)
+def _ready(
+    connection: psycopg.Connection, extract: Extract, at: datetime
+) -> tuple[sql.Identifier, list[dict[str, Any]]]:
+    """Make the archive table fit for the rows of now, and its month; where to write, and the columns of staging."""
+    table = _month(connection, extract, at)
     columns = archive_sets.columns_of(connection, names.staging(extract))
     there = {c["name"]: c["type"] for c in archive_sets.columns_of(connection, archive_tables.table(extract))}
     for column in columns:
@@ -141,16 +145,17 @@ def _ready(connection: psycopg.Connection, extract: Extract, at: datetime) -> li
                 f"stg.{extract.table}.{name} is {kind}, its archive table has {there[name]}: a copy might change"
                 " values. Nothing was archived. Change the type of the archive table's column first."
             )
-    return columns
+    return table, columns
 
 
-def _make_month(connection: psycopg.Connection, extract: Extract, at: datetime) -> None:
-    """Where rows of the month lie in the default partition it cannot be made: these rows go there too."""
+def _month(connection: psycopg.Connection, extract: Extract, at: datetime) -> sql.Identifier:
+    """The month's partition, which need not be looked for a row at a time. It cannot be made where rows of the month
+    lie in the default partition: these rows go there too."""
     try:
         with connection.transaction():
-            archive_tables.make_month(connection, extract, at)
+            return archive_tables.make_month(connection, extract, at)
     except psycopg.errors.CheckViolation:
-        return
+        return archive_tables.table(extract)
 
 
 def _attempts(connection: psycopg.Connection, extract: Extract, load_run_id: UUID) -> list[int]:
@@ -193,6 +198,7 @@ def _next_version(connection: psycopg.Connection, extract: Extract, load_run_id:
 def _copy(
     connection: psycopg.Connection,
     extract: Extract,
+    table: sql.Identifier,
     columns: list[dict[str, Any]],
     condition: sql.Composable,
     made: ArchiveSet,
@@ -206,7 +212,7 @@ def _copy(
             " archive_version) SELECT coalesce(s.row_hash, {made}), {values}, {at}, {run}, {reason}, {version}"
             " FROM {stg} s WHERE {condition}"
         ).format(
-            archive=archive_tables.table(extract),
+            archive=table,
             columns=names.columns(copied),
             values=names.columns(copied, of="s"),
             made=hashes.of_row(extract, "s"),
@@ -231,9 +237,11 @@ def _read_again(connection: psycopg.Connection, extract: Extract, part: Part) ->
     ]
     found = connection.execute(
         sql.SQL(
-            "SELECT count(*), {checksum}, sum(pg_column_size(a)), jsonb_build_object({each})"
+            "SELECT count(*), {checksum}, {times} * coalesce(sum(pg_column_size(a))"
+            " FILTER (WHERE a.row_hash & ({times} - 1) = 0), 0), jsonb_build_object({each})"
             " FROM {table} a WHERE {of_part}"
         ).format(
+            times=sql.Literal(WEIGHED if part.rows >= WEIGHED_FROM else 1),
             checksum=archive_proof.checksum(part.hashed, "a"),
             each=sql.SQL(", ").join(each),
             table=archive_sets.lies_in(part),
@@ -242,7 +250,7 @@ def _read_again(connection: psycopg.Connection, extract: Extract, part: Part) ->
     ).fetchone()
     assert found is not None  # noqa: S101  an aggregate has a row
     rows, checksum, size, statistics = found
-    return _Read(rows, checksum, int(size or 0), statistics)
+    return _Read(rows, checksum, int(size), statistics)
 
 
 def _told(extract: Extract, columns: list[dict[str, Any]]) -> list[Column]:

@@ -1,5 +1,7 @@
 """A plan that itself knows a reason for a decision asks for it."""
 
+from typing import Any
+
 import pytest
 
 from approvals import rules
@@ -27,7 +29,7 @@ def _kinds() -> None:
         )
 
 
-def why(kind: str, *, options: dict | None = None, preview: dict | None = None) -> list[str]:
+def why(kind: str, *, options: Any = None, preview: Any = None) -> list[str]:
     return rules.why(Job(kind=kind, plan=Plan(kind=kind, options=options or {}, preview=preview or SMALL)))
 
 

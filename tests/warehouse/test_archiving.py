@@ -1,6 +1,7 @@
 """Archiving: what a run owns is copied whole, counted, hashed and entered, each time as a version of its own."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -33,7 +34,7 @@ def part_of(house: House, made: ArchiveSet) -> Part:
     return part
 
 
-def rows(house: House, part: Part) -> list[tuple]:
+def rows(house: House, part: Part) -> list[tuple[Any, ...]]:
     return sorted(house.connection.execute(archive_sets.rows_of(part)).fetchall())
 
 
@@ -59,7 +60,7 @@ def test_an_empty_archive_is_legal(house: House) -> None:
     first = house.deliver("20260105", row("1"))
     house.deliver("20260112", row("1", fee="11"))
     part = part_of(house, archive(house, first, now=NOW))
-    assert (part.rows, part.loaded, part.checksum) == (0, 1, 0)
+    assert (part.rows, part.loaded) == (0, 1)
     assert archive_proof.prove(house.connection, part, house.visits).holds
 
 
