@@ -5,6 +5,8 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from approvals import pages as approval_pages
+from archives import cleaning_pages
+from archives import pages as archive_pages
 from config import health, theme
 from reprocessing import (
     asker_pages,
@@ -50,6 +52,18 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/pause/", rollout_pages.pause, name="pause_rollout"),
     path("jobs/<uuid:job_id>/abort/", rollout_pages.abort, name="abort"),
     path("approvals/", approval_pages.inbox, name="approvals"),
+    path("runs/<uuid:load_run_id>/archive/", archive_pages.archive_run, name="archive_run"),
+    path("archives/", archive_pages.archives, name="archives"),
+    path("archives/find/", archive_pages.find, name="find_key"),
+    path("archives/retention/", cleaning_pages.retention, name="retention"),
+    path("archives/retention/drop/", cleaning_pages.drop_retention, name="drop_retention"),
+    path("archives/cleanup/", cleaning_pages.clean_up, name="clean_up"),
+    path("archives/stray/", cleaning_pages.move_stray, name="move_stray"),
+    path("archives/<uuid:set_id>/", archive_pages.archive_set, name="archive_set"),
+    path("archives/<uuid:set_id>/verification/", archive_pages.verify, name="verify_set"),
+    path("archives/<uuid:set_id>/expiry/", archive_pages.expiry, name="set_expiry"),
+    path("archives/<uuid:set_id>/holds/", archive_pages.hold, name="hold_set"),
+    path("archives/<uuid:set_id>/holds/<int:hold_id>/release/", archive_pages.release, name="release_hold"),
     path("schedules/", schedule_pages.all_askers, name="schedules"),
     path("schedules/new/", schedule_pages.edit, name="new_schedule"),
     path("schedules/<int:pk>/", schedule_pages.schedule, name="schedule"),

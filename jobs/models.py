@@ -147,6 +147,12 @@ class Job(models.Model):
         }
 
     @property
+    def about(self) -> list[uuid.UUID]:
+        """The load runs that it is about, whether or not it holds them."""
+        run = self.plan.options.get("load_run")
+        return [uuid.UUID(run)] if run else self.plan.load_runs
+
+    @property
     def tables(self) -> dict[str, dict[str, Any]]:
         """Table → counts: what was done, else what was previewed."""
         return self.outcome["tables"] if self.outcome else self.plan.tables

@@ -35,6 +35,7 @@ class ArchiveSet:
     removed_at: datetime | None = None
     removed_by: str | None = None
     removed_why: str | None = None
+    removed_job: UUID | None = None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,11 @@ def default(extract: Extract) -> sql.Identifier:
 
 def month(extract: Extract, start: datetime) -> sql.Identifier:
     """The partition of the month that begins at `start`."""
-    return sql.Identifier("stg", f"{extract.table}_archive_{start:%Y_%m}")
+    return sql.Identifier("stg", bare_month(extract, start))
+
+
+def bare_month(extract: Extract, start: datetime) -> str:
+    return f"{extract.table}_archive_{start:%Y_%m}"
 
 
 def months(now: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -74,6 +74,16 @@ def owned(connection: psycopg.Connection, registry: Registry, load_run_id: UUID)
     return found
 
 
+def extracts_of(connection: psycopg.Connection, load_run_id: UUID) -> set[str] | None:
+    """The extract types of the run's files; None where there is no such run."""
+    if connection.execute("SELECT FROM etl.load_runs WHERE load_run_id = %s", [load_run_id]).fetchone() is None:
+        return None
+    found = connection.execute(
+        "SELECT DISTINCT extract_type FROM etl.load_run_files WHERE load_run_id = %s", [load_run_id]
+    )
+    return {name for (name,) in found}
+
+
 def _now(connection: psycopg.Connection) -> datetime:
     (now,) = connection.execute("SELECT now()").fetchone() or (None,)
     assert isinstance(now, datetime)  # noqa: S101  a SELECT without FROM has a row
