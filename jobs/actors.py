@@ -11,11 +11,11 @@ def of_shell(name: str | None) -> User:
     """The user `name`, or the one named like the operating system's account.
 
     Whoever has this shell has the databases too, so a user of that name is made where there is none: an operator
-    without a password, who cannot log in.
+    and archive admin without a password, who cannot log in.
     """
     user, made = User.objects.get_or_create(username=name or getpass.getuser())
     if made:
         user.set_unusable_password()
         user.save()
-        rights.give(user, ["operator"])
+        rights.give(user, ["operator", "archive admin"])
     return user

@@ -88,7 +88,7 @@ def _told(column: Column, which: str) -> sql.Composed:
 
 def _comparable(column: Column, value: sql.Composed) -> sql.Composed:
     """As archiving.py compared when it made the statistics."""
-    return sql.SQL('{}::text COLLATE "C"').format(value) if column.type in ("text", "boolean") else value
+    return sql.SQL('({}::text COLLATE "C")').format(value) if column.type in ("text", "boolean") else value
 
 
 def _there(
