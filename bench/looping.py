@@ -88,24 +88,24 @@ def _value(column: Column, text: str, zone: ZoneInfo) -> object:
     return text
 
 
+def database(url: str) -> dict[str, Any]:
+    """An entry of DATABASES for the measured database; no hashes are kept on its connection."""
+    place = urlsplit(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": place.hostname,
+        "PORT": place.port,
+        "NAME": place.path[1:],
+        "USER": place.username,
+        "PASSWORD": place.password,
+        "OPTIONS": {"options": "-c session_replication_role=replica"},
+    }
+
+
 @cache
 def _models(url: str, extract: Extract) -> tuple[Any, Any, Any]:
-    """Models of raw, staging and rejections, on the measured database; no hashes are kept on its connection."""
-    place = urlsplit(url)
-    settings.configure(
-        USE_TZ=True,
-        DATABASES={
-            "default": {
-                "ENGINE": "django.db.backends.postgresql",
-                "HOST": place.hostname,
-                "PORT": place.port,
-                "NAME": place.path[1:],
-                "USER": place.username,
-                "PASSWORD": place.password,
-                "OPTIONS": {"options": "-c session_replication_role=replica"},
-            }
-        },
-    )
+    """Models of raw, staging and rejections, on the measured database."""
+    settings.configure(USE_TZ=True, DATABASES={"default": database(url)})
     django.setup()
     key = extract.natural_key[0]
     raw = {column.name: models.TextField(null=True) for column in extract.columns}

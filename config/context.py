@@ -29,6 +29,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
             _item(request, "Breakers", "breakers", "breaker", tripped or None),
             _item(request, "Jobs", "jobs", "job"),
             _item(request, "Approvals", "approvals", "approval", waiting or None),
+            _item(request, "Archives", "archives", "archive"),
             _item(request, "Schedules", "schedules", "schedule"),
         ]
     if rights.may(request.user, rights.SEE_TRAIL):

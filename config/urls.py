@@ -4,6 +4,8 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from approvals import pages as approval_pages
+from archives import cleaning_pages
+from archives import pages as archive_pages
 from audit import pages as audit_pages
 from config import health, story_pages, theme, trail
 from reprocessing import (
@@ -57,6 +59,18 @@ urlpatterns = [
     path("audit/views/<int:pk>/remove/", audit_pages.drop_view, name="drop_trail_view"),
     path("jobs/<uuid:job_id>/story/", story_pages.of_job, name="job_story"),
     path("runs/<uuid:load_run_id>/story/", story_pages.of_run, name="run_story"),
+    path("runs/<uuid:load_run_id>/archive/", archive_pages.archive_run, name="archive_run"),
+    path("archives/", archive_pages.archives, name="archives"),
+    path("archives/find/", archive_pages.find, name="find_key"),
+    path("archives/retention/", cleaning_pages.retention, name="retention"),
+    path("archives/retention/drop/", cleaning_pages.drop_retention, name="drop_retention"),
+    path("archives/cleanup/", cleaning_pages.clean_up, name="clean_up"),
+    path("archives/stray/", cleaning_pages.move_stray, name="move_stray"),
+    path("archives/<uuid:set_id>/", archive_pages.archive_set, name="archive_set"),
+    path("archives/<uuid:set_id>/verification/", archive_pages.verify, name="verify_set"),
+    path("archives/<uuid:set_id>/expiry/", archive_pages.expiry, name="set_expiry"),
+    path("archives/<uuid:set_id>/holds/", archive_pages.hold, name="hold_set"),
+    path("archives/<uuid:set_id>/holds/<int:hold_id>/release/", archive_pages.release, name="release_hold"),
     path("schedules/", schedule_pages.all_askers, name="schedules"),
     path("schedules/new/", schedule_pages.edit, name="new_schedule"),
     path("schedules/<int:pk>/", schedule_pages.schedule, name="schedule"),

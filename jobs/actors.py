@@ -27,7 +27,9 @@ def of_shell(name: str | None) -> User:
     """The user `name`, or the one named like the operating system's account.
 
     Whoever has this shell has the databases too, so a user named like the account is made where there is none: an
-    operator without a password, who cannot log in. Any other name must be known. Raises UnknownAccountError.
+    operator and archive admin without a password, who cannot log in. Any other name must be known.
+
+    Raises UnknownAccountError.
     """
     own = getpass.getuser()
     user = User.objects.filter(username=name or own).first()
@@ -36,7 +38,7 @@ def of_shell(name: str | None) -> User:
             f"The console knows no account {name}. It knows {_known()}."
             f" `manage.py accounts add {name} --role operator` makes one. Nothing was done."
         )
-    return user or add(own, ["operator"], by=None)
+    return user or add(own, ["operator", "archive admin"], by=None)
 
 
 def _known() -> str:

@@ -55,11 +55,37 @@ class Steps:
 
 
 @dataclass(frozen=True)
+class Described:
+    """A job in words and counts, for a kind that is no reprocessing: what its page shows between the reason and the
+    decision.
+
+    `number` of what `counted` names is what it acts on; `columns` head the counts of each table in `rows`. `notes`:
+    what a reader must know; `kept`: what stays, each with its reason; `ended`: what is true once it has succeeded;
+    `links`: (words, URL) of what it made.
+    """
+
+    what: str
+    number: int
+    counted: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, tuple[str, ...]]]
+    way_back: str
+    ended: str = ""
+    verb: str = "Approve"
+    dangerous: bool = False
+    notes: tuple[str, ...] = ()
+    kept: tuple[tuple[str, str], ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Kind:
     """`preview` writes nothing that counts; `execute` gives the outcome and may be called again after any death;
     `published` tells whether a job has had its effect, asked after an error whose commit may have come through;
     `ended` is called in the transaction in which a job ends, however it ends; `given_up` hears of a job that has lost
-    its last worker, and may raise what a lost warehouse raises."""
+    its last worker, and may raise what a lost warehouse raises. `asks_by_size`: much to read or a long time asks for
+    approval; of another kind only the plan's own `asks` do. `describe`: how its jobs are told, where not as a
+    reprocessing."""
 
     name: str
     title: str
@@ -70,6 +96,8 @@ class Kind:
     given_up: Callable[[psycopg.Connection, Job], None] = lambda connection, job: None
     ended: Callable[[Job], None] = lambda job: None
     steps: Steps | None = None
+    asks_by_size: bool = True
+    describe: Callable[[Job], Described] | None = None
 
 
 _known: dict[str, Kind] = {}
@@ -82,3 +110,9 @@ def register(kind: Kind) -> None:
 def of(job: Job) -> Kind:
     """The kind of a job. Raises KeyError."""
     return _known[job.kind]
+
+
+def described(job: Job) -> Described | None:
+    """A job as its kind tells it; None: as a reprocessing, and before its preview is made."""
+    describe = of(job).describe
+    return describe(job) if describe and job.plan.preview else None

@@ -37,8 +37,8 @@ class Plan(models.Model):
 
     @property
     def load_runs(self) -> list[uuid.UUID]:
-        """The load runs of the included files, in their order."""
-        return [uuid.UUID(run) for run in dict.fromkeys(item["run"] for item in self.included)]
+        """The load runs of the included files, in their order; none where it includes no files."""
+        return [uuid.UUID(run) for run in dict.fromkeys(item["run"] for item in self.included if "run" in item)]
 
     @property
     def tables(self) -> dict[str, dict[str, Any]]:
@@ -145,6 +145,12 @@ class Job(models.Model):
             *options.get("origin", {}).get("authors", []),
             *options.get("asked_before_by", []),
         }
+
+    @property
+    def about(self) -> list[uuid.UUID]:
+        """The load runs that it is about, whether or not it holds them."""
+        run = self.plan.options.get("load_run")
+        return [uuid.UUID(run)] if run else self.plan.load_runs
 
     @property
     def tables(self) -> dict[str, dict[str, Any]]:

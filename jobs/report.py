@@ -2,18 +2,20 @@
 
 from typing import Any
 
+from jobs import kinds
 from jobs.models import Job
 
 COUNTED = ("inserted", "updated", "deleted", "unchanged", "kept_newer", "rejected", "rewritten")
 
 
 def as_json(job: Job) -> dict[str, Any]:
-    plan = job.plan
+    plan, described = job.plan, kinds.of(job).describe is not None
     return {
         "job": str(job.pk),
         "kind": job.kind,
         "state": job.state,
-        "load_runs": [str(run) for run in plan.load_runs],
+        "load_runs": [str(run) for run in job.about],
+        **(job.outcome or {} if described else {}),
         "new_load_runs": _new_load_runs(job),
         "reason": plan.reason,
         "requested_by": job.requested_by.get_username(),
@@ -21,7 +23,9 @@ def as_json(job: Job) -> dict[str, Any]:
         "plan_digest": plan.digest or None,
         "dry_run": job.dry_run,
         "records": plan.records,
-        "tables": {table: {name: counts.get(name, 0) for name in COUNTED} for table, counts in job.tables.items()},
+        "tables": job.tables
+        if described
+        else {table: {name: counts.get(name, 0) for name in COUNTED} for table, counts in job.tables.items()},
         "included": [{"key": item["key"], "extract": item["extract"]} for item in plan.included],
         "excluded": [{name: item[name] for name in ("key", "code", "reason")} for item in plan.excluded],
         "mode": plan.options.get("mode"),
@@ -42,14 +46,25 @@ def _new_load_runs(job: Job) -> list[str]:
 def lines(job: Job) -> list[str]:
     """The same in words."""
     said = [f"Job {job.pk}: {job.get_state_display().lower()}"]
-    for table, counts in job.tables.items():
-        told = ", ".join(f"{counts.get(name, 0):,} {name.replace('_', ' ')}" for name in COUNTED)
-        said.append(f"  stg.{table}: {told}")
+    if described := kinds.described(job):
+        said += _described(described)
+    else:
+        for table, counts in job.tables.items():
+            told = ", ".join(f"{counts.get(name, 0):,} {name.replace('_', ' ')}" for name in COUNTED)
+            said.append(f"  stg.{table}: {told}")
     said += _around(job)
     said += [f"  left out: {item['key']}: {item['reason']}" for item in job.plan.excluded]
     if job.error:
         said.append(f"  {job.error}")
     return said
+
+
+def _described(found: kinds.Described) -> list[str]:
+    said = [f"  {found.what}", f"  {found.number:,} {found.counted}"]
+    for name, values in found.rows:
+        told = ", ".join(f"{head.lower()} {value}" for head, value in zip(found.columns, values, strict=True))
+        said.append(f"  {name}: {told}")
+    return said + [f"  {note}" for note in found.notes]
 
 
 def _around(job: Job) -> list[str]:

@@ -58,12 +58,13 @@ def submit(
     undoes: Job | None = None,
     parent: Job | None = None,
     also: Iterable[UUID] = (),
+    about: Iterable[UUID] = (),
     within: Callable[[Job], None] = lambda job: None,
 ) -> Job:
     """Save the plan and its job, hold its load runs (and `also` these), and have its preview made.
 
-    A job with a `parent` holds none: the parent does. `within` is called in the transaction that makes the job: what
-    it raises keeps the job from being made. Raises AlreadyActiveError.
+    A job with a `parent` holds none: the parent does; nor are those held that it is only `about`. `within` is called
+    in the transaction that makes the job: what it raises keeps the job from being made. Raises AlreadyActiveError.
     """
     load_runs = sorted({*plan.load_runs, *also})
     try:
@@ -78,6 +79,7 @@ def submit(
                 parent=parent,
             )
             JobRun.objects.bulk_create(JobRun(job=job, load_run_id=run, held=parent is None) for run in load_runs)
+            JobRun.objects.bulk_create(JobRun(job=job, load_run_id=run, held=False) for run in about)
             record(actor, "job requested", job, {"kind": plan.kind, "reason": plan.reason, "dry_run": dry_run})
             within(job)
             doorbell.ring(job.pk)

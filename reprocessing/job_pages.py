@@ -20,7 +20,7 @@ from approvals.gate import RefusedError
 from approvals.models import Request
 from audit.models import Event
 from audit.transitions import StateChangedError
-from jobs import submission
+from jobs import kinds, submission
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
 from reprocessing import (
@@ -82,10 +82,13 @@ def _job_or_404(job_id: UUID) -> Job:
 def _context(user: User, found: Job) -> dict[str, Any]:
     approval = Request.objects.filter(job=found).first()
     waits = approval is not None and approval.state == Request.State.PENDING and found.state == Job.State.AWAITING
-    tables = effects.tables(found)
+    own_words = kinds.of(found).describe is not None
+    tables = [] if own_words else effects.tables(found)
     return {
         "job": found,
         "plan": found.plan,
+        "own_words": own_words,
+        "described": kinds.described(found),
         "files": found.plan.included,
         "tables": tables,
         "samples": effects.samples(found.plan),
@@ -225,7 +228,10 @@ def _ask_rollback(user: User, found: Job, wanted: dict[str, Any]) -> Job:
 
 
 def _way_back(found: Job) -> WayBack | None:
-    """None also where the warehouse cannot be asked: the page then says what the console knows."""
+    """None also where the warehouse cannot be asked: the page then says what the console knows, and where the job's
+    kind tells its way back itself."""
+    if kinds.of(found).describe is not None:
+        return None
     try:
         with connect(settings.WAREHOUSE_URL, purpose="way back") as connection:
             return ways_back.of(connection, found)

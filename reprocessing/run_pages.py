@@ -19,7 +19,7 @@ from reprocessing.asking_forms import PastBlackoutForm
 from reprocessing.blackouts import InBlackoutError
 from reprocessing.forms import ReprocessForm, RunFilter, WavesForm
 from reprocessing.planning import CannotPlanError, Selection
-from warehouse import history, registry
+from warehouse import archive_search, history, registry
 from warehouse.connections import connect
 from warehouse.models import LoadRun, LoadRunFile
 
@@ -61,6 +61,7 @@ def run(request: Asked, load_run_id: UUID) -> HttpResponse:
         causes = history.rejection_causes(connection, load_run_id)
         parent, children = history.family(connection, load_run_id)
         heads = history.heads(connection, load_run_id)
+        kept = archive_search.of_run(connection, load_run_id)
     jobs = Job.objects.filter(runs__load_run_id=load_run_id).select_related("requested_by", "plan")
     return render(
         request,
@@ -76,6 +77,8 @@ def run(request: Asked, load_run_id: UUID) -> HttpResponse:
             "jobs": jobs,
             "active": next((job for job in jobs if job.active), None),
             "may_reprocess": rights.may(request.user, rights.REPROCESS),
+            "kept": kept,
+            "may_archive": rights.may(request.user, rights.ARCHIVE),
         },
     )
 

@@ -25,14 +25,18 @@ def default(extract: Extract) -> sql.Identifier:
 
 def month(extract: Extract, start: datetime) -> sql.Identifier:
     """The partition of the month that begins at `start`."""
-    return sql.Identifier("stg", f"{extract.table}_archive_{start:%Y_%m}")
+    return sql.Identifier("stg", bare_month(extract, start))
+
+
+def bare_month(extract: Extract, start: datetime) -> str:
+    return f"{extract.table}_archive_{start:%Y_%m}"
 
 
 def months(now: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Begin and end of the month of `now` and of the next MONTHS_AHEAD, in UTC."""
     start = month_of(now)
     for _ in range(MONTHS_AHEAD + 1):
-        end = start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+        end = following(start)
         yield start, end
         start = end
 
@@ -55,6 +59,27 @@ def make_ahead(connection: psycopg.Connection, extract: Extract, now: datetime) 
                 connection.execute(sql.SQL("CREATE TABLE {} PARTITION OF {} {}").format(name, table(extract), bounds))
                 made.append(name.as_string(connection).replace('"', ""))
     return made
+
+
+def make_month(connection: psycopg.Connection, extract: Extract, moment: datetime) -> sql.Identifier:
+    """Make the partition of the month of `moment` where it is not there; to be called in a transaction.
+
+    Raises psycopg.errors.CheckViolation where the default partition holds rows of that month.
+    """
+    start = month_of(moment)
+    name = month(extract, start)
+    if _is_there(connection, name):
+        return name
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"months of {extract.table}"])
+    if not _is_there(connection, name):
+        bounds = sql.SQL("FOR VALUES FROM ({}) TO ({})").format(sql.Literal(start), sql.Literal(following(start)))
+        connection.execute(sql.SQL("CREATE TABLE {} PARTITION OF {} {}").format(name, table(extract), bounds))
+    return name
+
+
+def following(start: datetime) -> datetime:
+    """The begin of the month after the one that begins at `start`."""
+    return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
 
 
 def _bounded(extract: Extract, now: datetime) -> list[tuple[sql.Identifier, sql.Composable]]:

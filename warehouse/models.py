@@ -75,3 +75,16 @@ class StagingRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.extract_type} of {self.load_run_id}"
+
+
+class ArchiveSet(models.Model):
+    """An archive set as a subject of the trail; archive_search.py reads them for pages."""
+
+    set_id = models.UUIDField(primary_key=True)
+
+    class Meta:
+        managed = False
+        db_table = "archive_sets"
+
+    def __str__(self) -> str:
+        return f"archive set {self.set_id}"

@@ -33,6 +33,8 @@ DUMMIES: dict[str, Any] = {
     "pk": 1,
     "breaker_id": 1,
     "file": 1,
+    "set_id": uuid4(),
+    "hold_id": 1,
 }
 
 

@@ -1,0 +1,33 @@
+"""Archives by command line, in processes of its own."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from tests.house import row
+from tests.stack import Stack
+from tests.warehouse.shelf import Shelf
+
+
+def test_archive_and_cleanup(stack: Stack):
+    house, shelf = stack.house, Shelf(stack.house)
+    run = house.deliver("20260105", row("1"), row("2"))
+    answer = stack.command("archive", str(run), "--reason", "before", "--retention-days", "45", "--wait")
+    assert (answer["state"], answer["rows"], answer["tables"]["visits"]["rows"]) == ("succeeded", 2, 2)
+    assert answer["load_runs"] == [str(run)]
+    old = shelf.keep(run, timezone.now() - timedelta(days=100))
+    dry = stack.command("cleanup", "--older-than", "90", "--dry-run")
+    assert (dry["state"], dry["count"], dry["removed"]) == ("previewed", 1, 0)
+    assert [item["code"] for item in dry["excluded"]] == ["minimum"]
+    done = stack.command("cleanup", "--older-than", "90", "--wait")
+    assert (done["state"], done["count"], done["removed"], done["rows"]) == ("succeeded", 1, 1, 2)
+    assert shelf.part(old).hot is False
+
+
+def test_wrong_input_is_answered_in_words(stack: Stack):
+    nobody = "00000000-0000-0000-0000-000000000000"
+    assert "no load run" in stack.command("archive", nobody, "--reason", "x", code=1)["error"]
+    assert "say why" in stack.command("archive", nobody, "--reason", " ", code=2)["error"]
+    assert "cold tier" in stack.command("archive", nobody, "--reason", "x", "--cold", code=1)["error"]
+    assert "at least" in stack.command("archive", nobody, "--reason", "x", "--retention-days", "3", code=1)["error"]
+    assert "0 or more" in stack.command("cleanup", "--older-than", "-1", code=2)["error"]

@@ -1,0 +1,303 @@
+"""Copies the rows that a load run owns in staging into the archive tables, inside the database.
+
+What is written is read again before it counts: as many rows as were chosen, and the checksum that goes into the
+catalogue. The rows and their entry in the catalogue are one transaction, the caller's.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from warehouse import archive_proof, archive_sets, archive_tables, hashes, names
+from warehouse.archive_sets import ArchiveSet, Part
+from warehouse.errors import TellableError
+from warehouse.journal import Writer
+from warehouse.registry import Column, Extract, Registry
+
+ARCHIVE, SAFETY = "archive", "safety"
+# Of a part of this many rows and more, one row in so many is weighed: its size is then an estimate, within a percent.
+WEIGHED_FROM, WEIGHED = 100_000, 16
+DATES = ("date", "timestamp", "timestamptz")
+
+
+class CannotArchiveError(TellableError):
+    """The rows cannot be kept as they are; the message says why. Nothing was archived."""
+
+
+def archive(
+    connection: psycopg.Connection,
+    registry: Registry,
+    load_run_id: UUID,
+    tables: Iterable[str],
+    *,
+    reason: str,
+    expires_at: datetime,
+    writer: Writer,
+    kind: str = ARCHIVE,
+    only: Mapping[str, sql.Composable] | None = None,
+    now: datetime | None = None,
+) -> ArchiveSet:
+    """Keep the rows that the run's attempts own in these tables now; a table of which it owns none has an empty part.
+
+    To be called in a transaction. `only`: table → a further condition on its rows (`s`). `now`: when it is archived,
+    the transaction's own time if not given. Raises CannotArchiveError.
+    """
+    at = now or _now(connection)
+    made = ArchiveSet(uuid4(), load_run_id, kind, reason, writer.job_id, writer.actor, at, expires_at)
+    connection.execute(
+        "INSERT INTO restage.archive_sets (set_id, load_run_id, kind, reason, job_id, archived_by, archived_at,"
+        " expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        [made.set_id, load_run_id, kind, reason, writer.job_id, writer.actor, at, expires_at],
+    )
+    for extract in sorted((registry.of_table(table) for table in set(tables)), key=registry.extracts.index):
+        _keep(connection, extract, made, (only or {}).get(extract.table))
+    return made
+
+
+def owned(connection: psycopg.Connection, registry: Registry, load_run_id: UUID) -> dict[str, tuple[int, int | None]]:
+    """Table → the rows that the run owns now, and the valid records that it once loaded (None: not known)."""
+    found = {}
+    for extract in registry.extracts:
+        attempts = _attempts(connection, extract, load_run_id)
+        if attempts:
+            (rows,) = connection.execute(
+                sql.SQL("SELECT count(*) FROM {} s WHERE {}").format(names.staging(extract), _owner(attempts))
+            ).fetchone() or (0,)
+            found[extract.table] = (int(rows), _loaded(connection, attempts))
+    return found
+
+
+def extracts_of(connection: psycopg.Connection, load_run_id: UUID) -> set[str] | None:
+    """The extract types of the run's files; None where there is no such run."""
+    if connection.execute("SELECT FROM etl.load_runs WHERE load_run_id = %s", [load_run_id]).fetchone() is None:
+        return None
+    found = connection.execute(
+        "SELECT DISTINCT extract_type FROM etl.load_run_files WHERE load_run_id = %s", [load_run_id]
+    )
+    return {name for (name,) in found}
+
+
+def _now(connection: psycopg.Connection) -> datetime:
+    (now,) = connection.execute("SELECT now()").fetchone() or (None,)
+    assert isinstance(now, datetime)  # noqa: S101  a SELECT without FROM has a row
+    return now
+
+
+def _keep(connection: psycopg.Connection, extract: Extract, made: ArchiveSet, only: sql.Composable | None) -> None:
+    table, columns = _ready(connection, extract, made.archived_at)
+    attempts = _attempts(connection, extract, made.load_run_id)
+    version = _next_version(connection, extract, made.load_run_id)
+    condition = sql.SQL("{} AND ({})").format(_owner(attempts), only) if only else _owner(attempts)
+    written = _copy(connection, extract, table, columns, condition, made, version)
+    of = archive_proof.hashed(extract, columns)
+    part = Part(
+        made.set_id,
+        extract.table,
+        made.load_run_id,
+        version,
+        made.archived_at,
+        written,
+        _loaded(connection, attempts),
+        0,
+        Decimal(0),
+        columns,
+        archive_sets.fingerprint(columns),
+        of,
+        {},
+        True,
+        None,
+        None,
+        None,
+    )
+    read = _read_again(connection, extract, part) if written else _Read()
+    if read.rows != written:
+        raise CannotArchiveError(
+            f"stg.{extract.table}: {written:,} rows were copied and {read.rows:,} can be read again."
+            " Nothing was archived."
+        )
+    _enter(connection, part, read)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was found of a part's rows by reading them again."""
+
+    rows: int = 0
+    checksum: Decimal = Decimal(0)
+    bytes: int = 0
+    statistics: Mapping[str, Mapping[str, Any]] | None = None
+
+
+def _ready(
+    connection: psycopg.Connection, extract: Extract, at: datetime
+) -> tuple[sql.Identifier, list[dict[str, Any]]]:
+    """Make the archive table fit for the rows of now, and its month; where to write, and the columns of staging."""
+    table = _month(connection, extract, at)
+    columns = archive_sets.columns_of(connection, names.staging(extract))
+    there = {c["name"]: c["type"] for c in archive_sets.columns_of(connection, archive_tables.table(extract))}
+    for column in columns:
+        name, kind = column["name"], column["type"]
+        if name not in there:  # a column of staging that no declaration knows is kept too
+            connection.execute(
+                sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}").format(
+                    archive_tables.table(extract), sql.Identifier(name), sql.SQL(kind)
+                )
+            )
+        elif there[name] != kind:
+            raise CannotArchiveError(
+                f"stg.{extract.table}.{name} is {kind}, its archive table has {there[name]}: a copy might change"
+                " values. Nothing was archived. Change the type of the archive table's column first."
+            )
+    return table, columns
+
+
+def _month(connection: psycopg.Connection, extract: Extract, at: datetime) -> sql.Identifier:
+    """The month's partition, which need not be looked for a row at a time. It cannot be made where rows of the month
+    lie in the default partition: these rows go there too."""
+    try:
+        with connection.transaction():
+            return archive_tables.make_month(connection, extract, at)
+    except psycopg.errors.CheckViolation:
+        return archive_tables.table(extract)
+
+
+def _attempts(connection: psycopg.Connection, extract: Extract, load_run_id: UUID) -> list[int]:
+    found = connection.execute(
+        "SELECT load_run_file_id FROM etl.load_run_files WHERE load_run_id = %s AND extract_type = %s",
+        [load_run_id, extract.name],
+    ).fetchall()
+    return [file for (file,) in found]
+
+
+def _owner(attempts: list[int]) -> sql.Composed:
+    return sql.SQL("s.load_run_file_id = ANY({})").format(names.integers(attempts))
+
+
+def _loaded(connection: psycopg.Connection, attempts: list[int]) -> int | None:
+    """The valid records that these attempts brought: what was ingested and not refused afterwards."""
+    (loaded,) = connection.execute(
+        "SELECT CASE WHEN bool_and(rows_ingested IS NOT NULL) THEN sum(rows_ingested) - (SELECT"
+        " count(DISTINCT (load_run_file_id, record_no)) FROM restage.rejections WHERE load_run_file_id = ANY(%(files)s)"
+        " AND severity = 'reject' AND stage = 'transform') END FROM etl.load_run_files"
+        " WHERE load_run_file_id = ANY(%(files)s) AND status IN ('completed', 'rolled_back')",
+        {"files": attempts},
+    ).fetchone() or (None,)
+    return None if loaded is None else int(loaded)
+
+
+def _next_version(connection: psycopg.Connection, extract: Extract, load_run_id: UUID) -> int:
+    """Never one that was given before: the parts of removed sets stay in the catalogue."""
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"archive {extract.table} of {load_run_id}"]
+    )
+    (version,) = connection.execute(
+        "SELECT coalesce(max(archive_version), 0) + 1 FROM restage.archive_parts"
+        " WHERE table_name = %s AND load_run_id = %s",
+        [extract.table, load_run_id],
+    ).fetchone() or (1,)
+    return int(version)
+
+
+def _copy(
+    connection: psycopg.Connection,
+    extract: Extract,
+    table: sql.Identifier,
+    columns: list[dict[str, Any]],
+    condition: sql.Composable,
+    made: ArchiveSet,
+    version: int,
+) -> int:
+    """One statement; a row that has no hash yet gets it on the way."""
+    copied = [column["name"] for column in columns if column["name"] != hashes.COLUMN]
+    return connection.execute(
+        sql.SQL(
+            "INSERT INTO {archive} (row_hash, {columns}, archived_at, archived_load_run_id, archive_reason,"
+            " archive_version) SELECT coalesce(s.row_hash, {made}), {values}, {at}, {run}, {reason}, {version}"
+            " FROM {stg} s WHERE {condition}"
+        ).format(
+            archive=table,
+            columns=names.columns(copied),
+            values=names.columns(copied, of="s"),
+            made=hashes.of_row(extract, "s"),
+            at=sql.Literal(made.archived_at),
+            run=sql.Literal(made.load_run_id),
+            reason=sql.Literal(made.reason),
+            version=sql.Literal(version),
+            stg=names.staging(extract),
+            condition=condition,
+        )
+    ).rowcount
+
+
+def _read_again(connection: psycopg.Connection, extract: Extract, part: Part) -> _Read:
+    told = _told(extract, part.columns)
+    each = [
+        sql.SQL(
+            "{name}, jsonb_build_object('nulls', count(*) - count({c}), 'least', min({by})::text,"
+            " 'most', max({by})::text)"
+        ).format(name=sql.Literal(column.name), c=sql.Identifier("a", column.name), by=_comparable(column))
+        for column in told
+    ]
+    found = connection.execute(
+        sql.SQL(
+            "SELECT count(*), {checksum}, {times} * coalesce(sum(pg_column_size(a))"
+            " FILTER (WHERE a.row_hash & ({times} - 1) = 0), 0), jsonb_build_object({each})"
+            " FROM {table} a WHERE {of_part}"
+        ).format(
+            times=sql.Literal(WEIGHED if part.rows >= WEIGHED_FROM else 1),
+            checksum=archive_proof.checksum(part.hashed, "a"),
+            each=sql.SQL(", ").join(each),
+            table=archive_sets.lies_in(part),
+            of_part=archive_sets.of_part(part),
+        )
+    ).fetchone()
+    assert found is not None  # noqa: S101  an aggregate has a row
+    rows, checksum, size, statistics = found
+    return _Read(rows, checksum, int(size), statistics)
+
+
+def _told(extract: Extract, columns: list[dict[str, Any]]) -> list[Column]:
+    """The columns of which least and most are kept: the natural key and the dates, as far as staging has them."""
+    there = {column["name"] for column in columns}
+    return [
+        column
+        for column in extract.staged
+        if column.name in there and (column.name in extract.natural_key or column.type in DATES)
+    ]
+
+
+def _comparable(column: Column) -> sql.Composed:
+    """Text in an order that no upgrade of a library changes."""
+    if column.type in ("text", "boolean"):
+        return sql.SQL('{}::text COLLATE "C"').format(sql.Identifier("a", column.name))
+    return sql.SQL("{}").format(sql.Identifier("a", column.name))
+
+
+def _enter(connection: psycopg.Connection, part: Part, read: _Read) -> None:
+    connection.execute(
+        "INSERT INTO restage.archive_parts (set_id, table_name, load_run_id, archive_version, archived_at, rows,"
+        " loaded, bytes, checksum, columns, fingerprint, hashed, statistics)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            part.set_id,
+            part.table_name,
+            part.load_run_id,
+            part.archive_version,
+            part.archived_at,
+            part.rows,
+            part.loaded,
+            read.bytes,
+            read.checksum,
+            Jsonb(part.columns),
+            part.fingerprint,
+            Jsonb(part.hashed),
+            Jsonb(read.statistics or {}),
+        ],
+    )
