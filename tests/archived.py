@@ -1,4 +1,4 @@
-"""Archive sets for tests, as an archiving leaves them: the rows of a load run in the archive tables, and the catalogue."""
+"""Archive sets for tests, as an archiving leaves them: rows in the archive tables, and the catalogue."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -35,10 +35,10 @@ def _part(house: House, extract: Extract, set_id: UUID, run: UUID) -> None:
     kept = [c.name for c in (*extract.staged, *extract.staging_only)] + ["load_run_file_id", "load_ts"]
     only = ["load_run_file_id", "load_ts", *(c.name for c in extract.staging_only)]
     targets = drift.targets_of(connection, names.staging(extract)).values()
-    version = connection.execute(
+    (version,) = connection.execute(
         "SELECT count(*) + 1 FROM restage.archive_parts WHERE table_name = %s AND load_run_id = %s",
         [extract.table, run],
-    ).fetchone()[0]
+    ).fetchone() or (1,)
     parts = {
         "archive": archive_of,
         "columns": names.columns(["row_hash", *kept]),

@@ -140,7 +140,8 @@ def prove(connection: psycopg.Connection, extract: Extract, fit: Fit, space: Wor
     found = connection.execute(
         sql.SQL(
             "SELECT count(s.load_run_file_id), count(*), sum({made}::numeric + {meta}),"
-            " sum(k.after_hash::numeric + k.meta) FROM {diff} k LEFT JOIN {stg} s ON {k_s} WHERE k.class IN ('inserted', 'updated')"
+            " sum(k.after_hash::numeric + k.meta) FROM {diff} k LEFT JOIN {stg} s ON {k_s}"
+            " WHERE k.class IN ('inserted', 'updated')"
         ).format(
             made=hashes.of_row(extract, "s"),
             meta=meta(extract, fit, "s"),

@@ -19,7 +19,7 @@ def kept(house: House):
     return made
 
 
-def back(house: House) -> dict[str, tuple[str | None, str | None]]:
+def back(house):
     return house.staged()
 
 
