@@ -20,6 +20,7 @@ def why(job: Job) -> list[str]:
         found.append(f"It may take {seconds / 3600:.1f} h, more than {MOST_SECONDS / 3600:g} h.")
     if job.plan.options.get("past_breaker"):
         found.append("It goes past the circuit breaker.")
+    found += [*job.plan.options.get("asks", ()), *(job.plan.preview or {}).get("asks", ())]
     if kinds.of(job).destructive:
         found.append(f"A {kinds.of(job).title.lower()} takes published rows back.")
     return found

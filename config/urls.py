@@ -5,6 +5,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from approvals import pages as approval_pages
+from archives import restore_pages
 from config import health, theme
 from reprocessing import (
     asker_pages,
@@ -49,6 +50,10 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/promotion/", rollout_pages.promote, name="promote"),
     path("jobs/<uuid:job_id>/pause/", rollout_pages.pause, name="pause_rollout"),
     path("jobs/<uuid:job_id>/abort/", rollout_pages.abort, name="abort"),
+    path("archives/restore/", restore_pages.choose, name="choose_set"),
+    path("archives/restore/<uuid:set_id>/", restore_pages.restore, name="restore"),
+    path("archives/restore/jobs/<uuid:job_id>/confirmation/", restore_pages.confirm, name="confirm_restore"),
+    path("archives/restore/jobs/<uuid:job_id>/unpinning/", restore_pages.unpin, name="unpin"),
     path("approvals/", approval_pages.inbox, name="approvals"),
     path("schedules/", schedule_pages.all_askers, name="schedules"),
     path("schedules/new/", schedule_pages.edit, name="new_schedule"),

@@ -79,11 +79,14 @@ def newest(connection: psycopg.Connection, load_run_id: UUID, table: str = "") -
     return UUID(str(found[0]))
 
 
-def listed(connection: psycopg.Connection, most: int) -> list[Part]:
-    """The parts that can be restored, newest first."""
+def listed(connection: psycopg.Connection, load_run_id: UUID | None, table: str, most: int) -> list[Part]:
+    """The parts that can be restored, newest first: of a load run (None: of any), of a table ("": of any)."""
     with connection.cursor(row_factory=class_row(Part)) as cursor:
         return cursor.execute(
-            f"{_PARTS} ORDER BY p.archived_at DESC, s.set_id, p.table_name LIMIT %s", [most]
+            f"{_PARTS} AND (%(run)s::uuid IS NULL OR s.load_run_id = %(run)s)"
+            " AND (%(table)s = '' OR p.table_name = %(table)s)"
+            " ORDER BY p.archived_at DESC, s.set_id, p.table_name LIMIT %(most)s",
+            {"run": load_run_id, "table": table, "most": most},
         ).fetchall()
 
 

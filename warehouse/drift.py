@@ -5,7 +5,7 @@ person maps them (old name → new name, or left out) or has the set put into a 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import psycopg
@@ -81,7 +81,8 @@ def fit(
             f"The archived rows of stg.{extract.table} do not fit the table as it is today. {' '.join(wrong)} Nothing"
             " was changed. Map or leave out the columns named, or restore into a side table."
         )
-    if _order(part.columns) != [name for name in targets if name in _order(part.columns)]:
+    then = [column["name"] for column in part.columns]
+    if [name for name in then if name in targets] != [name for name in targets if name in then]:
         found.told.append("Columns stand in another order than when it was archived: they are matched by name.")
     return found
 
@@ -189,10 +190,6 @@ def _empty(
     ).fetchone()
     pairs = zip(asked, counts or (), strict=True)
     return [f"{name} must not be empty, and {empty:,} rows have no value for it." for name, empty in pairs if empty]
-
-
-def _order(columns: Iterable[Mapping[str, str]]) -> list[str]:
-    return [column["name"] for column in columns]
 
 
 def _aliased(expressions: Mapping[str, sql.Composable]) -> sql.Composed:

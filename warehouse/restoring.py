@@ -48,6 +48,7 @@ from warehouse.safety import SafetySet
 RESTORE = "restore"
 STAGING, SIDE = "staging", "side"
 INTO = (STAGING, SIDE)
+CHANGED = "has changed since the preview of this restore"
 
 
 class CannotRestoreError(TellableError):
@@ -317,6 +318,6 @@ def _refuse_other_than(expected: Mapping[str, Classes] | None, found: Mapping[st
     for table in sorted({*expected, *found}):
         if expected.get(table) != found.get(table):
             raise ChangedSincePreviewError(
-                f"stg.{table} has changed since the preview: the restore would do something else now than what was"
-                " approved. Nothing was changed; a new plan shows what it would do."
+                f"stg.{table} {CHANGED}: the restore would do something else now than what was approved. Nothing was"
+                " changed. It is planned anew and asks again where it must."
             )
