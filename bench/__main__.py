@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import comparing, latency, looking, publishing, reading, transforming, working
+from bench import comparing, latency, looking, publishing, reading, restoring, transforming, working
 from bench.figures import Figure, table, write
 from bench.ground import ground
 from config import embedded
@@ -18,6 +18,7 @@ MEASURED = {
     "parallel": working,
     "reader": looking,
     "watch": latency,
+    "restore": restoring,
 }
 
 
