@@ -87,6 +87,7 @@ def stage(connection: psycopg.Connection, extract: Extract, source: Source, fit:
             own=_own(extract, fit, "m"),
             rows=fit.rows(source),
         ),
+        known=("load_run_file_id",),
     )
 
 
@@ -99,9 +100,7 @@ def demand_whole(
     Raises DamagedError.
     """
     rows, made = connection.execute(
-        sql.SQL("SELECT count(*), coalesce(sum(after_hash::numeric + meta), 0) FROM {}").format(
-            space.table(extract, "set")
-        )
+        sql.SQL("SELECT count(*), coalesce(sum(after_hash) + sum(meta), 0) FROM {}").format(space.table(extract, "set"))
     ).fetchone() or (0, 0)
     if rows != part.rows:
         raise DamagedError(
@@ -132,29 +131,47 @@ def _is_hashed_otherwise(connection: psycopg.Connection, extract: Extract, part:
     return bool(kept == part.checksum and not of_today)
 
 
-def prove(connection: psycopg.Connection, extract: Extract, fit: Fit, space: Workspace) -> None:
+def prove(
+    connection: psycopg.Connection, extract: Extract, fit: Fit, space: Workspace, checksum: Decimal | None
+) -> None:
     """Under the lock, at the end: the rows of staging, hashed anew, add up to what the set holds of these keys.
 
-    Raises NotProvenError.
+    `checksum` is of the rows as the INSERT has stored them; where triggers of others may have changed them after that,
+    they are read once more. Raises NotProvenError.
     """
-    found = connection.execute(
-        sql.SQL(
-            "SELECT count(s.load_run_file_id), count(*), sum({made}::numeric + {meta}),"
-            " sum(k.after_hash::numeric + k.meta) FROM {diff} k LEFT JOIN {stg} s ON {k_s}"
-            " WHERE k.class IN ('inserted', 'updated')"
-        ).format(
-            made=hashes.of_row(extract, "s"),
-            meta=meta(extract, fit, "s"),
-            diff=space.table(extract, "diff"),
-            stg=names.staging(extract),
-            k_s=names.same_key(extract, "k", "s"),
+    parts = {"diff": space.table(extract, "diff"), "stg": names.staging(extract)}
+    (due,) = connection.execute(
+        sql.SQL("SELECT sum(k.after_hash) + sum(k.meta) FROM {diff} k WHERE k.class IN ('inserted', 'updated')").format(
+            **parts
         )
-    ).fetchone()
-    if found is None or found[0] != found[1] or found[2] != found[3]:
+    ).fetchone() or (None,)
+    if checksum == due and _others_act(connection, extract):
+        (checksum,) = connection.execute(
+            sql.SQL(
+                "SELECT sum({made}) + sum({meta}) FROM {diff} k JOIN {stg} s ON {k_s}"
+                " WHERE k.class IN ('inserted', 'updated')"
+            ).format(
+                **parts,
+                made=hashes.of_row(extract, "s"),
+                meta=meta(extract, fit, "s"),
+                k_s=names.same_key(extract, "k", "s"),
+            )
+        ).fetchone() or (None,)
+    if checksum != due:
         raise NotProvenError(
             f"The rows that were written to stg.{extract.table} are not those of the set: something changes rows as"
             " they are written, a trigger perhaps. All of it was undone."
         )
+
+
+def _others_act(connection: psycopg.Connection, extract: Extract) -> bool:
+    """Whether staging has triggers or rules that are not ours."""
+    found = connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = %(table)s::regclass AND NOT tgisinternal"
+        " AND tgname <> %(ours)s) OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = %(table)s::regclass)",
+        {"table": names.staging(extract).as_string(connection), "ours": hashes.TRIGGER},
+    ).fetchone()
+    return bool(found and found[0])
 
 
 def meta(extract: Extract, fit: Fit, alias: str) -> sql.Composed:
@@ -183,7 +200,7 @@ def classify(
     _make(connection, space.table(extract, "files"), changes.attempts(Change(extract)))
     _make(connection, space.table(extract, "owners"), _owners(connection, extract, part))
     connection.execute(sql.SQL(_COMPARE).format(**parts))
-    connection.execute(sql.SQL("ANALYZE {diff} ({key_bare}, load_run_file_id)").format(**parts))
+    connection.execute(sql.SQL("ANALYZE {diff} (class, kind)").format(**parts))
     _settle_doubts(connection, extract, space, parts)
     return _count(connection, parts)
 
@@ -307,7 +324,7 @@ def _count(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> 
     rows = connection.execute(
         sql.SQL(
             "SELECT kind, class, count(*), count(as_of) FILTER (WHERE class IN ('inserted', 'updated')),"
-            " sum(hashtextextended(concat_ws('/', kind, class, before_hash, after_hash, meta, as_of), 0))"
+            " sum(hash_record_extended(ROW(kind, class, before_hash, after_hash, meta, as_of), 0))"
             " FROM {diff} GROUP BY 1, 2"
         ).format(**parts)
     ).fetchall()

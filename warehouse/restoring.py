@@ -258,23 +258,27 @@ def _write(
         _demand(extract, "replaced", gone, classes.updated)
     failpoint("restore deleted")
     hashes.made_by_us(connection)
-    written = connection.execute(
-        sql.SQL(_INSERT).format(
+    whole = classes.written == ready.part.rows
+    written, checksum = connection.execute(
+        sql.SQL(_INSERT_WHOLE if whole else _INSERT).format(
             stg=names.staging(extract),
             columns=names.columns(ready.fit.written),
             values=names.columns(ready.fit.written, of="m"),
+            made=hashes.of_row(extract, "m"),
             rows=ready.fit.rows(ready.source),
             diff=diff,
             k_m=names.same_key(extract, "k", "m"),
+            stored=hashes.of_row(extract, "s"),
+            meta=restore_classes.meta(extract, ready.fit, "s"),
         )
-    ).rowcount
+    ).fetchone() or (0, None)
     hashes.made_by_trigger(connection)
     _demand(extract, "written", written, classes.written)
     pinned = pins.write(connection, extract, diff, ready.part.set_id, writer.job_id)
     _demand(extract, "pinned", pinned, classes.pinned)
     counts = Counts(inserted=classes.inserted, updated=classes.updated)
     downstream.note(connection, Change(extract), space, counts, writer.job_id)
-    restore_classes.prove(connection, extract, ready.fit, space)
+    restore_classes.prove(connection, extract, ready.fit, space, checksum)
     return replaced
 
 
@@ -282,8 +286,13 @@ _DELETE = (
     "DELETE FROM {stg} s USING {diff} k WHERE s.ctid = k.there AND s.tableoid = k.there_in AND k.class = 'updated'"
 )
 _INSERT = (
-    "INSERT INTO {stg} ({columns}, row_hash) SELECT {values}, k.after_hash FROM ({rows}) m JOIN {diff} k ON {k_m}"
-    " WHERE k.class IN ('inserted', 'updated')"
+    "WITH w AS (INSERT INTO {stg} AS s ({columns}, row_hash) SELECT {values}, k.after_hash FROM ({rows}) m"
+    " JOIN {diff} k ON {k_m} WHERE k.class IN ('inserted', 'updated') RETURNING {stored} AS stored, {meta} AS meta)"
+    " SELECT count(*), sum(stored) + sum(meta) FROM w"
+)
+_INSERT_WHOLE = (  # every row of the part: no key has to be looked up
+    "WITH w AS (INSERT INTO {stg} AS s ({columns}, row_hash) SELECT {values}, {made} FROM ({rows}) m"
+    " RETURNING {stored} AS stored, {meta} AS meta) SELECT count(*), sum(stored) + sum(meta) FROM w"
 )
 
 

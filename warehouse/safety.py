@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import psycopg
@@ -16,7 +17,7 @@ from warehouse.registry import Extract
 
 KEPT_FOR = timedelta(days=90)
 SAFETY = "safety"
-FINGERPRINT = "encode(sha256(convert_to(%s::jsonb::text, 'UTF8')), 'hex')"
+HASH = hashes.COLUMN
 
 
 @dataclass(frozen=True)
@@ -46,28 +47,29 @@ def keep(connection: psycopg.Connection, extract: Extract, part: Part, safety: S
     """Archive the rows of staging that `diff` is about to replace; how many."""
     version = _next_version(connection, extract, safety.load_run_id)
     columns = [HASH, *_columns(extract)]
+    only = [column.name for column in extract.staging_only]
     copied = sql.SQL(
-        "INSERT INTO {archive} ({columns}, archived_at, archived_load_run_id, archive_reason, archive_version)"
-        " SELECT {values}, now(), {run}, {reason}, {version} FROM {stg} s JOIN {diff} k ON s.ctid = k.there"
-        " AND s.tableoid = k.there_in WHERE k.class = 'updated'"
+        "WITH w AS (INSERT INTO {archive} AS a ({columns}, archived_at, archived_load_run_id, archive_reason,"
+        " archive_version) SELECT {values}, now(), {run}, {reason}, {version} FROM {stg} s JOIN {diff} k"
+        " ON s.ctid = k.there AND s.tableoid = k.there_in WHERE k.class = 'updated'"
+        " RETURNING a.row_hash, hash_record_extended(ROW({own}), 0) AS meta)"
+        " SELECT count(*), coalesce(sum(row_hash) + sum(meta), 0) FROM w"
     ).format(
         archive=archive_tables.table(extract),
         columns=names.columns(columns),
         values=sql.SQL(", ").join(
             [hashes.kept(extract, "s"), *(sql.Identifier("s", name) for name in _columns(extract))]
         ),
+        own=names.columns(["load_run_file_id", "load_ts", *only], of="a"),
         run=sql.Literal(safety.load_run_id),
         reason=sql.Literal(_reason(part)),
         version=sql.Literal(version),
         stg=names.staging(extract),
         diff=space.table(extract, "diff"),
     )
-    rows = connection.execute(copied).rowcount
-    _note(connection, extract, safety, version, rows)
-    return rows
-
-
-HASH = hashes.COLUMN
+    rows, checksum = connection.execute(copied).fetchone() or (0, 0)
+    _note(connection, extract, safety, version, rows, checksum)
+    return int(rows)
 
 
 def _columns(extract: Extract) -> list[str]:
@@ -87,25 +89,32 @@ def _next_version(connection: psycopg.Connection, extract: Extract, load_run_id:
     return int(version)
 
 
-def _note(connection: psycopg.Connection, extract: Extract, safety: SafetySet, version: int, rows: int) -> None:
-    """The part in the catalogue; size and checksum are read from what was written."""
+def _note(
+    connection: psycopg.Connection,
+    extract: Extract,
+    safety: SafetySet,
+    version: int,
+    rows: int,
+    checksum: Decimal,
+) -> None:
+    """The part in the catalogue; `checksum` is of the rows as they were stored. The size is told from some of them."""
     targets = drift.targets_of(connection, names.staging(extract))
     columns = Jsonb([{"name": t.name, "type": t.type, "not_null": t.not_null} for t in targets.values()])
-    only = [column.name for column in extract.staging_only]
-    meta = sql.SQL("hash_record_extended(ROW({}), 0)").format(
-        names.columns(["load_run_file_id", "load_ts", *only], of="a")
-    )
     connection.execute(
         sql.SQL(
             "INSERT INTO restage.archive_parts (set_id, table_name, load_run_id, archive_version, archived_at, rows,"
-            " bytes, checksum, columns, fingerprint) SELECT %s, {table}, %s, %s, now(), %s,"
-            " coalesce(sum(pg_column_size(a.*)), 0), coalesce(sum(a.row_hash::numeric + {meta}), 0), %s, {print}"
-            " FROM {archive} a WHERE a.archived_at = now() AND a.archived_load_run_id = %s AND a.archive_version = %s"
-        ).format(
-            table=sql.Literal(extract.table),
-            meta=meta,
-            archive=archive_tables.table(extract),
-            print=sql.SQL(FINGERPRINT),
-        ),
-        [safety.set_id, safety.load_run_id, version, rows, columns, columns, safety.load_run_id, version],
+            " bytes, checksum, columns, fingerprint) SELECT %(set)s, {table}, %(run)s, %(version)s, now(), %(rows)s,"
+            " %(rows)s * coalesce(avg(pg_column_size(a.*)), 0), %(checksum)s, %(columns)s,"
+            " encode(sha256(convert_to(%(columns)s::jsonb::text, 'UTF8')), 'hex') FROM (SELECT * FROM {archive}"
+            " WHERE archived_at = now() AND archived_load_run_id = %(run)s AND archive_version = %(version)s"
+            " LIMIT 1000) a"
+        ).format(table=sql.Literal(extract.table), archive=archive_tables.table(extract)),
+        {
+            "set": safety.set_id,
+            "run": safety.load_run_id,
+            "version": version,
+            "rows": rows,
+            "checksum": checksum,
+            "columns": columns,
+        },
     )

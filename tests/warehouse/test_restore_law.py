@@ -38,13 +38,14 @@ VALUES: dict[str, tuple[str, ...]] = {
 
 
 def values(column: Column) -> tuple[str, ...]:
+    """No NaN: no file makes one, and its hash is that of an empty value."""
     if not column.type.startswith("numeric"):
         return VALUES[column.type]
     if column.type == "numeric":
-        return ("0", "NaN", "1e-50", "-1e50", "1.000")
+        return ("0", "1e-50", "-1e50", "1.000")
     precision, scale = map(int, column.type.removeprefix("numeric(").removesuffix(")").split(","))
     most = "9" * (precision - scale) + "." + "9" * scale
-    return ("0", "NaN", most, f"-{most}", f"{'0' if precision == scale else '1'}.{'0' * scale}")
+    return ("0", most, f"-{most}", f"{'0' if precision == scale else '1'}.{'0' * scale}")
 
 
 def typed(dice: Random, column: Column, *, required: bool) -> sql.Composable:
