@@ -5,7 +5,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import archiving, cleaning, comparing, latency, looking, publishing, reading, transforming, working
+from bench import (
+    archiving,
+    cleaning,
+    comparing,
+    latency,
+    looking,
+    publishing,
+    reading,
+    restoring,
+    transforming,
+    working,
+)
 from bench.figures import Figure, table, write
 from bench.ground import ground
 from config import embedded
@@ -20,6 +31,7 @@ MEASURED = {
     "watch": latency,
     "archive": archiving,
     "cleanup": cleaning,
+    "restore": restoring,
 }
 
 

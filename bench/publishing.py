@@ -58,12 +58,12 @@ def ready(ground: Ground, *, every: int) -> Change:
     stg = names.staging(extract)
     connection.execute(sql.SQL("TRUNCATE {}, {}").format(names.raw(extract), stg))
     connection.execute("UPDATE etl.load_run_files SET superseded_at = now()")
-    file = _loaded(ground, "first.csv", changed=0, every=every)
+    file = loaded(ground, "first.csv", changed=0, every=every)
     change = Change(extract, arrive=(file,))
     build.build(connection, change, SPACE)
     with connection.transaction():
         publish.apply(connection, change, SPACE, diff.classify(connection, change, SPACE))
-    newer = _loaded(ground, "second.csv", changed=1, every=every)
+    newer = loaded(ground, "second.csv", changed=1, every=every)
     connection.execute("UPDATE etl.load_run_files SET superseded_at = now() WHERE load_run_file_id = %s", [file])
     connection.execute(sql.SQL("VACUUM ANALYZE {}, {}").format(stg, names.raw(extract)))
     change = Change(extract, retire=(file,), arrive=(newer,))
@@ -79,7 +79,7 @@ def ready(ground: Ground, *, every: int) -> Change:
     return change
 
 
-def _loaded(ground: Ground, name: str, *, changed: int, every: int) -> int:
+def loaded(ground: Ground, name: str, *, changed: int, every: int) -> int:
     """A file that has come into raw and counts."""
     address = ground.deliver(ground.typed, name, changed=changed, every=every)
     file = ground.attempt(ground.typed, address)

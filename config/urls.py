@@ -4,7 +4,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from approvals import pages as approval_pages
-from archives import cleaning_pages
+from archives import cleaning_pages, restore_pages
 from archives import pages as archive_pages
 from audit import pages as audit_pages
 from config import health, story_pages, theme, trail
@@ -51,6 +51,10 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/promotion/", rollout_pages.promote, name="promote"),
     path("jobs/<uuid:job_id>/pause/", rollout_pages.pause, name="pause_rollout"),
     path("jobs/<uuid:job_id>/abort/", rollout_pages.abort, name="abort"),
+    path("archives/restore/", restore_pages.choose, name="choose_set"),
+    path("archives/restore/<uuid:set_id>/", restore_pages.restore, name="restore"),
+    path("archives/restore/jobs/<uuid:job_id>/confirmation/", restore_pages.confirm, name="confirm_restore"),
+    path("archives/restore/jobs/<uuid:job_id>/unpinning/", restore_pages.unpin, name="unpin"),
     path("approvals/", approval_pages.inbox, name="approvals"),
     path("audit/", audit_pages.events, name="audit"),
     path("audit/verify/", audit_pages.verify, name="verify_trail"),

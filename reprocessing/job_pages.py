@@ -18,6 +18,7 @@ from access.rights import Asked
 from approvals import gate, rules
 from approvals.gate import RefusedError
 from approvals.models import Request
+from archives import restore_shown
 from audit.models import Event
 from audit.transitions import StateChangedError
 from jobs import kinds, submission
@@ -112,6 +113,7 @@ def _context(user: User, found: Job) -> dict[str, Any]:
         "elapsed": timezone.now() - found.started_at if found.started_at and found.active else found.took,
         "eta": _eta(found),
         **rollout_pages.context(user, found),
+        **restore_shown.context(user, found),
     }
 
 

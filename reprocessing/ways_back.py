@@ -6,6 +6,7 @@ from uuid import UUID
 import psycopg
 from django.utils import timezone
 
+from archives import restore_shown
 from jobs.models import Job
 from reprocessing import effects, planning, rolling_back
 from warehouse import before_images, registry, rungs, undoing
@@ -27,6 +28,8 @@ class WayBack:
 
 def of(connection: psycopg.Connection, job: Job) -> WayBack | None:
     """The way back from a job, planned or done; None where it changes nothing."""
+    if job.kind in restore_shown.KINDS:
+        return None  # its own part of the page says it
     if job.kind == rolling_back.NAME:
         return WayBack("neutral", "By reprocessing again", redo=job.plan.load_runs)
     if job.kind == planning.ROLLOUT and job.state in (*Job.PUBLISHED, Job.State.CANCELLED):

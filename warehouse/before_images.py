@@ -65,10 +65,7 @@ def keep(connection: psycopg.Connection, change: Change, space: Workspace, write
 
 def key_json(change: Change, alias: str) -> sql.Composed:
     """A natural key as before_images has it."""
-    pairs = sql.SQL(", ").join(
-        sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier(alias, name)) for name in change.extract.natural_key
-    )
-    return sql.SQL("jsonb_build_object({})").format(pairs)
+    return names.key_json(change.extract, alias)
 
 
 def of_jobs(connection: psycopg.Connection, jobs: Iterable[UUID]) -> list[ImageSet]:

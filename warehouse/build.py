@@ -6,7 +6,7 @@ import psycopg
 from psycopg import sql
 
 from warehouse import change as changes
-from warehouse import names, transform
+from warehouse import names, pins, transform
 from warehouse.change import Change
 from warehouse.registry import Extract
 
@@ -33,8 +33,9 @@ def build(connection: psycopg.Connection, change: Change, space: Workspace) -> N
 
     `typed` holds the records of the change's own attempts and the other candidates for their keys; `keys` every
     touched key with the winner of the fold: its `place` (ctid) in `typed`, its attempt and its row_hash, all NULL where
-    no valid record is left. `beaten` are the keys that the own attempts have records of and do not win; `tally` is one
-    row of numbers that do not depend on what staging holds.
+    no valid record is left; of a pinned key that no later record wins there is the row_hash only. `beaten` are the keys
+    that the own attempts have records of and do not win; `tally` is one row of numbers that do not depend on what
+    staging holds.
     """
     extract = change.extract
     space.clear(connection, extract, *(part for part in PARTS if part != "raw"))
@@ -54,6 +55,7 @@ def build(connection: psycopg.Connection, change: Change, space: Workspace) -> N
         changes.winners(change, typed, files),
         known=(*extract.natural_key, "load_run_file_id", "row_hash"),
     )
+    pins.hold(connection, extract, keys, files)
     beaten = space.table(extract, "beaten")
     _make(connection, beaten, _beaten(change, typed, keys))
     _make(connection, space.table(extract, "tally"), _tally(change, typed, keys, beaten))
@@ -88,15 +90,19 @@ def _tally(change: Change, typed: sql.Identifier, keys: sql.Identifier, beaten: 
         " FROM {typed} WHERE load_run_file_id = ANY({new})) r,"
         " (SELECT count(*) AS keys, count(row_hash) AS winners,"
         " count(*) FILTER (WHERE load_run_file_id = ANY({new})) AS own_winners FROM {keys}) k,"
-        " (SELECT count(*) FILTER (WHERE accepted) AS accepted FROM {beaten}) b"
-    ).format(typed=typed, keys=keys, beaten=beaten, new=names.integers(change.new))
+        " (SELECT count(*) FILTER (WHERE accepted) AS accepted FROM {beaten}) b, ({pins}) p"
+    ).format(typed=typed, keys=keys, beaten=beaten, new=names.integers(change.new), pins=pins.seal(change.extract))
 
 
 def outdated(connection: psycopg.Connection, change: Change, space: Workspace) -> bool:
-    """Whether attempts went live or left since the build: it must then be made again."""
+    """Whether attempts went live or left, or pins came or went, since the build: it must then be made again."""
     now, then = changes.attempts(change), space.table(change.extract, "files")
-    query = sql.SQL("SELECT EXISTS ((({now}) EXCEPT TABLE {then}) UNION ALL (TABLE {then} EXCEPT ({now})))")
-    found = connection.execute(query.format(now=now, then=then)).fetchone()
+    query = sql.SQL(
+        "SELECT EXISTS ((({now}) EXCEPT TABLE {then}) UNION ALL (TABLE {then} EXCEPT ({now})))"
+        " OR (SELECT pins FROM {tally}) <> ({pins})"
+    )
+    tally, sealed = space.table(change.extract, "tally"), pins.seal(change.extract)
+    found = connection.execute(query.format(now=now, then=then, tally=tally, pins=sealed)).fetchone()
     return bool(found and found[0])
 
 

@@ -2,6 +2,7 @@
 
 Staging is a function of raw. For every natural key it holds the valid row made from the live raw record of greatest
 precedence: the source's extraction time, then the record's own update time, then file order, then record order.
+Rows that a restore keeps against that are pinned (pins.py).
 File order is the order of the original files: a new attempt at an old file stays as old as that file.
 Load, reprocess, rollback are all the same act: change which attempts are live, refold the keys they touch.
 """
@@ -30,6 +31,8 @@ class Change:
     arrive: tuple[int, ...] = ()
     refold: tuple[int, ...] = ()
     arrived_in: sql.Identifier | None = None
+    # a table of natural keys to be folded too, though no attempt of theirs moves
+    asked: sql.Identifier | None = None
     # stand-in id → the attempt it will replace, for its place in the file order (None: a first attempt)
     stands_for: dict[int, int | None] = field(default_factory=dict)
     # write the rows that the change's own attempts win anew also where their values stay
@@ -87,13 +90,21 @@ def touched_keys(change: Change, typed: sql.Identifier) -> sql.Composed:
     extract = change.extract
     whole = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(sql.Identifier(n)) for n in extract.natural_key)
     return sql.SQL("SELECT * FROM (SELECT {key} FROM {typed} UNION {left}) k WHERE {whole}").format(
-        key=names.key(extract), typed=typed, left=_keys_of(extract, _left(change)), whole=whole
+        key=names.key(extract), typed=typed, left=_keys_alone(change), whole=whole
     )
 
 
 def _left(change: Change) -> list[int]:
     """The attempts that the change concerns and whose records it does not read: they leave."""
     return [attempt for attempt in change.in_raw if attempt not in change.new]
+
+
+def _keys_alone(change: Change) -> sql.Composed:
+    """SELECT of the natural keys that the change can affect and of whose records it reads none itself."""
+    left = _keys_of(change.extract, _left(change))
+    if change.asked is None:
+        return left
+    return sql.SQL("{} UNION SELECT {} FROM {}").format(left, names.key(change.extract), change.asked)
 
 
 def _keys_of(extract: Extract, attempts: list[int]) -> sql.Composed:
@@ -146,14 +157,14 @@ def winners(change: Change, typed: sql.Identifier, files: sql.Identifier) -> sql
         " a.file_order FROM {typed} v LEFT JOIN {files} a"
         " ON a.load_run_file_id = v.load_run_file_id AND v.row_hash IS NOT NULL WHERE {whole}"
     ).format(deciding=names.columns(deciding, of="v"), typed=typed, files=files, whole=whole)
-    if left := _left(change):
+    if _left(change) or change.asked:
         keys_alone = sql.SQL(
             "SELECT {deciding}, NULL, NULL, NULL, NULL, NULL, NULL FROM ({left}) v WHERE {whole}"
         ).format(
             deciding=sql.SQL(", ").join(
                 sql.Identifier("v", name) if name in extract.natural_key else sql.SQL("NULL") for name in deciding
             ),
-            left=_keys_of(extract, left),
+            left=_keys_alone(change),
             whole=whole,
         )
         records = sql.SQL("{} UNION ALL {}").format(records, keys_alone)
@@ -176,13 +187,13 @@ def precedence(extract: Extract, *, file: str = "a") -> sql.Composed:
 
 
 def whole_fold(extract: Extract) -> sql.Composed:
-    """SELECT of what the whole staging table must be now, with `load_run_file_id` of the winner."""
+    """SELECT of what raw says that staging must be now (pins apart), with the winner's attempt and `extracted_at`."""
     everything = Change(extract)
     source = sql.SQL("SELECT r.* FROM {} r JOIN attempts a USING (load_run_file_id)").format(names.raw(extract))
     return sql.SQL(
         "WITH attempts AS MATERIALIZED ({attempts}), v AS ({typed})"
-        " SELECT DISTINCT ON ({key}) {columns}, v.load_run_file_id FROM v JOIN attempts a USING (load_run_file_id)"
-        " WHERE v.row_hash IS NOT NULL ORDER BY {key}, {precedence}"
+        " SELECT DISTINCT ON ({key}) {columns}, v.load_run_file_id, a.extracted_at FROM v JOIN attempts a"
+        " USING (load_run_file_id) WHERE v.row_hash IS NOT NULL ORDER BY {key}, {precedence}"
     ).format(
         attempts=attempts(everything),
         typed=transform.typed_rows(extract, source),

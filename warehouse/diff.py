@@ -94,7 +94,8 @@ def classify(connection: psycopg.Connection, change: Change, space: Workspace) -
             " CASE WHEN s.ctid IS NOT NULL THEN {kept} END AS before_hash,"
             " coalesce(o.accepted, false) AS accepted, coalesce(o.refused, false) AS refused"
             " FROM {source} k LEFT JOIN {stg} s ON {k_s} LEFT JOIN {beaten} o ON {k_o}) d"
-            " WHERE before_hash IS DISTINCT FROM after_hash OR {rewrite} AND load_run_file_id = ANY({new})"
+            " WHERE (before_hash IS DISTINCT FROM after_hash OR {rewrite} AND load_run_file_id = ANY({new}))"
+            " AND (place IS NULL) = (after_hash IS NULL)"  # else a pinned row, which nobody here can make
         ).format(**parts, source=source)
     )
     connection.execute(sql.SQL("ANALYZE {diff} (class, place, there, there_in)").format(**parts))

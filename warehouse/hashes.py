@@ -4,7 +4,7 @@ publish.py writes the hash that the build has made; of whoever else writes there
 write into the column themselves. It fires also where a replica applies changes. A row that was there before Restage has
 none until somebody writes it: it counts as unknown, and a diff then hashes it on the way.
 64 bits over key and values: that a changed row is taken for one that is there has, in a table of N rows, a chance of
-N in 2^64; `warehouse verify` compares the values themselves.
+N in 2^64; `warehouse verify` compares the values themselves. NaN, which no file makes, is hashed as NULL.
 """
 
 import hashlib

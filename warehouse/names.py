@@ -29,6 +29,14 @@ def key(extract: Extract, *, of: str | None = None) -> sql.Composed:
     return columns(extract.natural_key, of=of)
 
 
+def key_json(extract: Extract, alias: str) -> sql.Composed:
+    """A natural key as one value, jsonb: how the tables of `restage` hold it."""
+    pairs = sql.SQL(", ").join(
+        sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier(alias, name)) for name in extract.natural_key
+    )
+    return sql.SQL("jsonb_build_object({})").format(pairs)
+
+
 def same_key(extract: Extract, left: str, right: str) -> sql.Composed:
     """`left.k1 = right.k1 AND …`; key parts are never null where this is used."""
     pairs = (

@@ -3,7 +3,7 @@
 import psycopg
 from psycopg import sql
 
-from warehouse import hashes, names, transform
+from warehouse import hashes, names, pins, transform
 from warehouse.build import Workspace
 from warehouse.change import Change
 from warehouse.diff import Counts
@@ -46,6 +46,7 @@ def apply(
                 f"stg.{extract.table}: {wrote} rows were {' or '.join(classes)} where {due} were due."
             )
     hashes.made_by_trigger(connection)
+    pins.release(connection, extract, space.table(extract, "keys"))
 
 
 _DELETE = (

@@ -169,7 +169,7 @@ def _own_anew(connection: psycopg.Connection, change: Change, space: Workspace, 
     connection.execute(
         sql.SQL(
             "UPDATE {stg} s SET load_run_file_id = w.load_run_file_id FROM {keys} w"
-            " WHERE {same} AND w.row_hash IS NOT NULL AND s.load_run_file_id = ANY({withdrawn})"
+            " WHERE {same} AND w.place IS NOT NULL AND s.load_run_file_id = ANY({withdrawn})"
         ).format(
             stg=names.staging(change.extract),
             keys=space.table(change.extract, "keys"),

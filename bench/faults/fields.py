@@ -14,9 +14,11 @@ from uuid import UUID, uuid5
 import psycopg
 from psycopg import sql
 
+from tests import archived
 from tests.house import House, Row, row
-from warehouse import adoption, aside, attempts, ingest
+from warehouse import adoption, aside, attempts, ingest, unpinning
 from warehouse.errors import TellableError
+from warehouse.journal import Writer
 from warehouse.registry import Registry
 from warehouse.reprocess import Work
 
@@ -94,7 +96,7 @@ class Fields:
             effects, left = house.connection.execute(
                 "SELECT (SELECT count(*) FROM restage.effects WHERE job_id = %s),"
                 " (SELECT count(*) FROM pg_tables WHERE schemaname = 'restage_build')"
-                " + (SELECT count(*) FROM restage.aside_notes)",
+                " + (SELECT count(*) FROM restage.aside_notes) + (SELECT count(*) FROM restage.archive_uses)",
                 [JOB],
             ).fetchone() or (0, 0)
             return Result(
@@ -120,8 +122,13 @@ State = tuple[list[Any], list[Any]]
 
 
 def state(house: House) -> State:
-    """Staging, and the raw records that count."""
-    staged = house.connection.execute("SELECT visit_id, fee::text FROM stg.visits ORDER BY 1, 2").fetchall()
+    """Staging with what is pinned in it and kept of it in safety sets, and the raw records that count."""
+    staged = house.connection.execute(
+        "SELECT visit_id, fee::text FROM stg.visits UNION ALL SELECT key ->> 'visit_id', 'pinned' FROM restage.pins"
+        " UNION ALL SELECT visit_id, 'kept ' || fee FROM stg.visits_archive a JOIN restage.archive_parts p"
+        " ON p.archived_at = a.archived_at AND p.archive_version = a.archive_version"
+        " JOIN restage.archive_sets s USING (set_id) WHERE s.kind = 'safety' ORDER BY 1, 2"
+    ).fetchall()
     raw = house.connection.execute(
         "SELECT r.visit_id, r.fee FROM raw.visits r JOIN etl.load_run_files f USING (load_run_file_id)"
         " WHERE f.status = 'completed' AND f.superseded_at IS NULL ORDER BY 1, 2"
@@ -143,9 +150,43 @@ def prepare(house: House, operation: str, seed: int = 0) -> None:
     house.write("20260105", *some(20, 40), row("x", seen="never"))
     if operation == "rollback":
         house.reprocess(_first_run(house), job=UNDONE)
+    if operation in ("restore", "unpin"):
+        _archive(house)
+    if operation == "unpin":
+        _restored(house, UNDONE, 1)
     if operation == "load":
         house.write("20260107", *some(10, 30), org="c")
         house.write("20260107", *some(5, 10), org="d")
+
+
+def _archive(house: House) -> None:
+    """The newer file is archived and then read again as an empty one; some of what is left is lost."""
+    (run,) = house.connection.execute(
+        "SELECT load_run_id FROM etl.load_run_files WHERE per_org_id = 'b'"
+    ).fetchone() or (None,)
+    archived.archive(house, UUID(str(run)))
+    house.write("20260106", org="b")
+    house.reprocess(UUID(str(run)))
+    house.connection.execute(
+        "DELETE FROM stg.visits WHERE visit_id::integer % 7 = 0 AND visit_id IN"
+        " (SELECT visit_id FROM stg.visits_archive)"
+    )
+
+
+def _restored(house: House, job: UUID, epoch: int) -> object:
+    (kept,) = house.connection.execute(
+        "SELECT set_id FROM restage.archive_sets WHERE kind = 'archive' ORDER BY archived_at LIMIT 1"
+    ).fetchone() or (None,)
+    return archived.restore(house, UUID(str(kept)), job=job, epoch=epoch, agreed=False, on_newer="overwrite")
+
+
+def _restore(house: House, epoch: int) -> object:
+    return _restored(house, JOB, epoch)
+
+
+def _unpin(house: House, epoch: int) -> object:
+    writer = Writer(JOB, epoch, "operator")
+    return unpinning.execute(house.connection, house.registry, UNDONE, writer, expected=None)
 
 
 def _first_run(house: House) -> UUID:
@@ -184,6 +225,8 @@ OPERATIONS: dict[str, Operation] = {
     "refold": _refold,
     "rollback": _roll_back,
     "load": _load,
+    "restore": _restore,
+    "unpin": _unpin,
 }
 
 

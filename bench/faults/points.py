@@ -22,6 +22,8 @@ POINTS = {
     "publishing": "reprocess",
     "published": "reprocess",
     "rolling back": "rollback",
+    **dict.fromkeys(("restore uses", "restore staged", "restore deleted", "restoring", "restored"), "restore"),
+    "unpinning": "unpin",
 }
 
 

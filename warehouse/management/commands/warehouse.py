@@ -67,13 +67,16 @@ class Command(AnsweringCommand):
                     "extra": verdict.extra,
                     "different": verdict.different,
                     "stale": verdict.stale,
+                    "pins": verdict.pins,
+                    "beaten": verdict.beaten,
                 }
                 for table, verdict in tables.items()
             },
             "violations": total,
         }
         for table, verdict in tables.items():
-            said.line(f"stg.{table}: {verdict.keys:,} keys, {verdict.violations:,} violations")
+            pinned = f", {verdict.pins:,} pinned" if verdict.pins else ""
+            said.line(f"stg.{table}: {verdict.keys:,} keys, {verdict.violations:,} violations{pinned}")
         if total:
             raise Refusal(f"{total:,} keys of staging are not what raw says.")
 
