@@ -114,6 +114,7 @@ def archive_set(request: Asked, set_id: UUID) -> HttpResponse:
             "events": Event.objects.filter(subject=f"archiveset:{set_id}").order_by("id"),
             "expired": found.expires_at < timezone.now(),
             "earliest": archive_expiry.earliest(found),
+            "may_restore": there and rights.may(request.user, rights.RESTORE),
             "may_verify": there and rights.may(request.user, rights.ARCHIVE),
             "may_hold": there and rights.may(request.user, rights.HOLD),
             "may_change": there and rights.may(request.user, rights.CLEAN_UP),

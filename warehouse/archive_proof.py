@@ -23,22 +23,28 @@ Hashed = Mapping[str, list[str]]
 
 
 def hashed(extract: Extract, columns: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """Which columns the two hashes of a row cover: `row`, `beside`, and of these, `as_text`, what nobody declared."""
+    """Which columns the two hashes of a row cover: `row`, `beside`, and of these, `as_text`, what nobody declared;
+    `signed` are the numeric ones among them, whose sign is hashed too."""
     row = [column.name for column in extract.staged]
     only = [column.name for column in extract.staging_only]
     others = [column["name"] for column in columns if column["name"] not in {hashes.COLUMN, *row, *only, *BESIDE}]
-    return {"row": row, "beside": [*BESIDE, *only], "as_text": others}
+    signed = [c.name for c in (*extract.staged, *extract.staging_only) if c.type.startswith("numeric")]
+    return {"row": row, "beside": [*BESIDE, *only], "as_text": others, "signed": signed}
 
 
 def made(of: Hashed, alias: str) -> sql.Composed:
     """The row's own hash, made from its values."""
-    return sql.SQL("hash_record_extended(ROW({}), 0)").format(_columns(of["row"], alias))
+    return hashes.over(_types(of["row"], of), alias)
 
 
 def beside(of: Hashed, alias: str) -> sql.Composed:
-    values = [sql.Identifier(alias, name) for name in of["beside"]]
     texts = [sql.SQL("{}::text").format(sql.Identifier(alias, name)) for name in of["as_text"]]
-    return sql.SQL("hash_record_extended(ROW({}), 0)").format(sql.SQL(", ").join([*values, *texts]))
+    return hashes.over(_types(of["beside"], of), alias, texts)
+
+
+def _types(names: list[str], of: Hashed) -> dict[str, str]:
+    """As hashes.over() takes them: of a type it only needs to know whether it has a sign."""
+    return {name: "numeric" if name in of["signed"] else "" for name in names}
 
 
 def checksum(of: Hashed, alias: str) -> sql.Composed:
@@ -108,7 +114,3 @@ def verify(connection: psycopg.Connection, part: Part, extract: Extract) -> Proo
 def _changed(connection: psycopg.Connection, part: Part) -> tuple[str, ...]:
     there = {c["name"]: c["type"] for c in archive_sets.columns_of(connection, archive_sets.lies_in(part))}
     return tuple(column["name"] for column in part.columns if there.get(column["name"]) != column["type"])
-
-
-def _columns(names: list[str], alias: str) -> sql.Composed:
-    return sql.SQL(", ").join(sql.Identifier(alias, name) for name in names)

@@ -8,6 +8,7 @@ N in 2^64; `warehouse verify` compares the values themselves. NaN, which no file
 """
 
 import hashlib
+from collections.abc import Mapping, Sequence
 
 import psycopg
 from psycopg import sql
@@ -21,7 +22,18 @@ TRIGGER = "zz_restage_hash"
 
 def of_row(extract: Extract, alias: str) -> sql.Composed:
     """The hash of the columns that files feed; equal values have equal hashes, NULLs too."""
-    return sql.SQL("hash_record_extended(ROW({}), 0)").format(names.staged(extract, of=alias))
+    return over({column.name: column.type for column in extract.staged}, alias)
+
+
+def over(types: Mapping[str, str], alias: str, more: Sequence[sql.Composable] = ()) -> sql.Composed:
+    """The hash of these columns (name → type) and of what is to be hashed after them.
+
+    PostgreSQL's hash of a numeric leaves out its sign, which is hashed beside it.
+    """
+    values = [sql.Identifier(alias, name) for name in types]
+    numeric = [name for name, kind in types.items() if kind.startswith("numeric")]
+    signs = [sql.SQL("{} < 0").format(sql.Identifier(alias, name)) for name in numeric]
+    return sql.SQL("hash_record_extended(ROW({}), 0)").format(sql.SQL(", ").join([*values, *more, *signs]))
 
 
 def kept(extract: Extract, alias: str) -> sql.Composed:

@@ -117,13 +117,13 @@ def demand_whole(
 
 def _is_hashed_otherwise(connection: psycopg.Connection, extract: Extract, part: Part, source: Source) -> bool:
     """Whether the hashes that the rows carry add up, and are over other columns than today's: none of them is."""
-    only = [column.name for column in extract.staging_only]
+    beside = {"load_run_file_id": "", "load_ts": "", **{c.name: c.type for c in extract.staging_only}}
     kept, of_today = connection.execute(
         sql.SQL(
-            "SELECT coalesce(sum(m.row_hash::numeric + hash_record_extended(ROW({columns}), 0)), 0),"
+            "SELECT coalesce(sum(m.row_hash::numeric + {beside}), 0),"
             " count(*) FILTER (WHERE m.row_hash = {made}) FROM ({rows}) m"
         ).format(
-            columns=names.columns(["load_run_file_id", "load_ts", *only], of="m"),
+            beside=hashes.over(beside, "m"),
             made=hashes.of_row(extract, "m"),
             rows=source.rows,
         )
@@ -176,18 +176,18 @@ def _others_act(connection: psycopg.Connection, extract: Extract) -> bool:
 
 def meta(extract: Extract, fit: Fit, alias: str) -> sql.Composed:
     """Hash of what a row holds beside the columns that files feed: owner, load time, columns of staging alone."""
-    only = [column.name for column in extract.staging_only if column.name in fit.pairs]
-    return sql.SQL("hash_record_extended(ROW({}), 0)").format(
-        names.columns(["load_run_file_id", "load_ts", *only], of=alias)
-    )
+    return hashes.over({"load_run_file_id": "", "load_ts": "", **_only(extract, fit)}, alias)
 
 
 def _own(extract: Extract, fit: Fit, alias: str) -> sql.Composable:
     """Hash of the columns of staging alone; 0 where there are none."""
-    only = [column.name for column in extract.staging_only if column.name in fit.pairs]
-    if not only:
-        return sql.SQL("0::bigint")
-    return sql.SQL("hash_record_extended(ROW({}), 0)").format(names.columns(only, of=alias))
+    only = _only(extract, fit)
+    return hashes.over(only, alias) if only else sql.SQL("0::bigint")
+
+
+def _only(extract: Extract, fit: Fit) -> dict[str, str]:
+    """The columns of staging alone that the set has too: name → type."""
+    return {column.name: column.type for column in extract.staging_only if column.name in fit.pairs}
 
 
 def classify(

@@ -47,12 +47,12 @@ def keep(connection: psycopg.Connection, extract: Extract, part: Part, safety: S
     """Archive the rows of staging that `diff` is about to replace; how many."""
     version = _next_version(connection, extract, safety.load_run_id)
     columns = [HASH, *_columns(extract)]
-    only = [column.name for column in extract.staging_only]
+    own = {"load_run_file_id": "", "load_ts": "", **{c.name: c.type for c in extract.staging_only}}
     copied = sql.SQL(
         "WITH w AS (INSERT INTO {archive} AS a ({columns}, archived_at, archived_load_run_id, archive_reason,"
         " archive_version) SELECT {values}, now(), {run}, {reason}, {version} FROM {stg} s JOIN {diff} k"
         " ON s.ctid = k.there AND s.tableoid = k.there_in WHERE k.class = 'updated'"
-        " RETURNING a.row_hash, hash_record_extended(ROW({own}), 0) AS meta)"
+        " RETURNING a.row_hash, {own} AS meta)"
         " SELECT count(*), coalesce(sum(row_hash) + sum(meta), 0) FROM w"
     ).format(
         archive=archive_tables.table(extract),
@@ -60,7 +60,7 @@ def keep(connection: psycopg.Connection, extract: Extract, part: Part, safety: S
         values=sql.SQL(", ").join(
             [hashes.kept(extract, "s"), *(sql.Identifier("s", name) for name in _columns(extract))]
         ),
-        own=names.columns(["load_run_file_id", "load_ts", *only], of="a"),
+        own=hashes.over(own, "a"),
         run=sql.Literal(safety.load_run_id),
         reason=sql.Literal(_reason(part)),
         version=sql.Literal(version),
