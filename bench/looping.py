@@ -90,7 +90,7 @@ def _value(column: Column, text: str, zone: ZoneInfo) -> object:
 
 @cache
 def _models(url: str, extract: Extract) -> tuple[Any, Any, Any]:
-    """Models of raw, staging and rejections, on the measured database; no hashes are kept on its connection."""
+    """Models of raw, staging and rejections, on the measured database."""
     place = urlsplit(url)
     settings.configure(
         USE_TZ=True,
@@ -102,7 +102,6 @@ def _models(url: str, extract: Extract) -> tuple[Any, Any, Any]:
                 "NAME": place.path[1:],
                 "USER": place.username,
                 "PASSWORD": place.password,
-                "OPTIONS": {"options": "-c session_replication_role=replica"},
             }
         },
     )
