@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import sql
 
-from warehouse import adoption, connections, ingest, names, runs, sources
+from warehouse import adoption, connections, hashes, ingest, names, runs, sources
 from warehouse.build import Workspace
 from warehouse.registry import SHIPPED, Extract, Registry, load
 from warehouse.runs import Arrival
@@ -41,6 +41,15 @@ class Ground:
         """Write a file of `rows` patients; every `every`-th of them differs by `changed` from the others' file."""
         write_patients(self.folder / name, extract, rows or self.rows, changed=changed, every=every)
         return Address(str(self.folder), name)
+
+    def keep_hashes(self, extract: Extract, *, kept: bool) -> None:
+        """Whether others who write staging have their rows hashed: a baseline has no hashes to keep."""
+        how = "ENABLE ALWAYS" if kept else "DISABLE"
+        self.connection.execute(
+            sql.SQL("ALTER TABLE {} {} TRIGGER {}").format(
+                names.staging(extract), sql.SQL(how), sql.Identifier(hashes.TRIGGER)
+            )
+        )
 
     def attempt(self, extract: Extract, address: Address) -> int:
         """A file of a run of its own, in processing."""

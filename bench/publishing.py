@@ -16,10 +16,14 @@ def measure(ground: Ground) -> Iterator[Figure]:
     for percent, time_limit, wal_limit in ((1, 0.45, 0.15), (100, 1.1, None)):
         change = ready(ground, every=100 // percent)
 
-        def restore() -> None:
+        def restore(*, hashed: bool = True) -> None:
             connection.execute(sql.SQL("TRUNCATE {}").format(stg))
             connection.execute(sql.SQL("INSERT INTO {} TABLE restage_build.bench_before").format(stg))
             connection.execute(sql.SQL("VACUUM ANALYZE {}").format(stg))
+            ground.keep_hashes(extract, kept=hashed)
+
+        def restore_for_them() -> None:
+            restore(hashed=False)
 
         def ours(change: Change = change) -> None:
             with connection.transaction():
@@ -28,7 +32,6 @@ def measure(ground: Ground) -> Iterator[Figure]:
 
         def theirs() -> None:
             with connection.transaction():
-                connection.execute("SET LOCAL session_replication_role = replica")  # no upkeep of hashes
                 connection.execute(
                     sql.SQL("DELETE FROM {} s USING restage_build.bench_after k WHERE {}").format(
                         stg, names.same_key(extract, "k", "s")
@@ -40,7 +43,7 @@ def measure(ground: Ground) -> Iterator[Figure]:
                     )
                 )
 
-        pair = alternate(connection, ours, theirs, before_ours=restore, before_theirs=restore)
+        pair = alternate(connection, ours, theirs, before_ours=restore, before_theirs=restore_for_them)
         yield at_most(f"incremental_{percent}_time_ratio", pair.time_ratio, time_limit, baseline="delete and replace")
         if wal_limit:
             yield at_most(

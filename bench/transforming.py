@@ -31,15 +31,18 @@ def measure(ground: Ground) -> Iterator[Figure]:
 
     def theirs() -> None:
         with connection.transaction():
-            connection.execute("SET LOCAL session_replication_role = replica")  # no upkeep of hashes
             connection.execute(
                 sql.SQL("INSERT INTO {} ({}, load_run_file_id) TABLE restage_build.bench_typed").format(
                     names.staging(extract), names.staged(extract)
                 )
             )
 
-    def empty() -> None:
+    def empty(*, hashed: bool = True) -> None:
         connection.execute(sql.SQL("TRUNCATE {}, restage.rejections").format(names.staging(extract)))
+        ground.keep_hashes(extract, kept=hashed)
+
+    def empty_of_theirs() -> None:
+        empty(hashed=False)
 
     ours()
     keep(
@@ -54,7 +57,7 @@ def measure(ground: Ground) -> Iterator[Figure]:
         ours,
         theirs,
         before_ours=empty,
-        before_theirs=empty,
+        before_theirs=empty_of_theirs,
     )
     limit = 1.3 if connection.info.server_version >= 160000 else 2.2
     yield at_most("transform_time_ratio", pair.time_ratio, limit, baseline="INSERT of already typed rows, same indexes")
@@ -63,7 +66,7 @@ def measure(ground: Ground) -> Iterator[Figure]:
         connection,
         lambda: looping.transform(ground.url, extract, file, first),
         ours,
-        before_ours=empty,
+        before_ours=empty_of_theirs,
         before_theirs=empty,
     )
     yield at_least(

@@ -27,6 +27,11 @@ DECIDING = (
     "to_numeric",
     "to_timestamp",
     "to_timestamptz",
+    "try_bigint",
+    "try_date",
+    "try_integer",
+    "try_numeric",
+    "try_timestamp",
 )
 _UNTOLD = frozenset({"annotation", "returns", "type_comment", "type_params", "type_ignores", "kind", "ctx"})
 _SERVERS = (150000, 160000)  # from each of these on, functions.py writes its casts in another way

@@ -74,31 +74,34 @@ def classify(connection: psycopg.Connection, change: Change, space: Workspace) -
     a partition: good as long as staging is locked). Where they are more than a quarter, or rows that stay are to be
     written too, all keys are joined at once.
     """
-    space.clear(connection, change.extract, "changed", "diff")
     parts = _parts(change, space)
-    (quarter,) = connection.execute(sql.SQL("SELECT keys / 4 FROM {tally}").format(**parts)).fetchone() or (0,)
-    changed = connection.execute(
-        sql.SQL(
-            "CREATE UNLOGGED TABLE {changed} AS SELECT k.* FROM {keys} k LEFT JOIN {stg} s ON s.row_hash = k.row_hash"
-            " WHERE s.row_hash IS NULL LIMIT {limit}"
-        ).format(**parts, limit=sql.Literal(quarter + 1))
-    ).rowcount
-    connection.execute(sql.SQL("ANALYZE {changed}").format(**parts))
-    source = parts["keys"] if changed > quarter or change.rewrite else parts["changed"]
-    connection.execute(
-        sql.SQL(
-            "CREATE UNLOGGED TABLE {diff} AS SELECT *, CASE WHEN after_hash IS NULL THEN 'deleted'"
-            " WHEN before_hash IS NULL THEN 'inserted' WHEN before_hash = after_hash THEN 'rewritten'"
-            " ELSE 'updated' END AS class FROM (SELECT {key}, k.place, k.load_run_file_id,"
-            " s.ctid AS there, s.tableoid AS there_in, k.row_hash AS after_hash,"
-            " CASE WHEN s.ctid IS NOT NULL THEN {kept} END AS before_hash,"
-            " coalesce(o.accepted, false) AS accepted, coalesce(o.refused, false) AS refused"
-            " FROM {source} k LEFT JOIN {stg} s ON {k_s} LEFT JOIN {beaten} o ON {k_o}) d"
-            " WHERE (before_hash IS DISTINCT FROM after_hash OR {rewrite} AND load_run_file_id = ANY({new}))"
-            " AND (place IS NULL) = (after_hash IS NULL)"  # else a pinned row, which nobody here can make
-        ).format(**parts, source=source)
-    )
-    connection.execute(sql.SQL("ANALYZE {diff} (class, place, there, there_in)").format(**parts))
+    with connection.transaction():  # one commit for all of it
+        space.clear(connection, change.extract, "changed", "diff")
+        (quarter,) = connection.execute(sql.SQL("SELECT keys / 4 FROM {tally}").format(**parts)).fetchone() or (0,)
+        changed = connection.execute(
+            sql.SQL(
+                "CREATE UNLOGGED TABLE {changed} AS SELECT k.* FROM {keys} k LEFT JOIN {stg} s"
+                " ON s.row_hash = k.row_hash WHERE s.row_hash IS NULL LIMIT {limit}"
+            ).format(**parts, limit=sql.Literal(quarter + 1))
+        ).rowcount
+        source = parts["keys"]
+        if changed <= quarter and not change.rewrite:
+            source = parts["changed"]
+            connection.execute(sql.SQL("ANALYZE {changed}").format(**parts))
+        connection.execute(
+            sql.SQL(
+                "CREATE UNLOGGED TABLE {diff} AS SELECT *, CASE WHEN after_hash IS NULL THEN 'deleted'"
+                " WHEN before_hash IS NULL THEN 'inserted' WHEN before_hash = after_hash THEN 'rewritten'"
+                " ELSE 'updated' END AS class FROM (SELECT {key}, k.place, k.load_run_file_id,"
+                " s.ctid AS there, s.tableoid AS there_in, k.row_hash AS after_hash,"
+                " CASE WHEN s.ctid IS NOT NULL THEN {kept} END AS before_hash,"
+                " coalesce(o.accepted, false) AS accepted, coalesce(o.refused, false) AS refused"
+                " FROM {source} k LEFT JOIN {stg} s ON {k_s} LEFT JOIN {beaten} o ON {k_o}) d"
+                " WHERE (before_hash IS DISTINCT FROM after_hash OR {rewrite} AND load_run_file_id = ANY({new}))"
+                " AND (place IS NULL) = (after_hash IS NULL)"  # else a pinned row, which nobody here can make
+            ).format(**parts, source=source)
+        )
+        connection.execute(sql.SQL("ANALYZE {diff} (class, place, there, there_in)").format(**parts))
     return _counts(connection, parts)
 
 

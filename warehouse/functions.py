@@ -5,8 +5,10 @@ than the cast. From PostgreSQL 16 pg_input_is_valid tells whether the cast will 
 clock are written out here. The shapes are checked first, so that PostgreSQL's own generosity ('today', '0x1F', '1_000',
 'infinity', 'Aug 18') never decides what a value means.
 
-A shape is a regular expression. The frequent ones are told without it, in a third of the time: a number by what is
-left when its digits are taken out, a date or time by its coming back as the same text once it has been cast.
+A cast has two steps, so that a value is made once and looked at often: `try_<type>` gives what PostgreSQL takes the
+text for, `to_<type>` takes that only where the text has the shape. A shape is a regular expression; the frequent ones
+are told without it, in a third of the time: what comes back as the same text has it, and before 16 a number is told by
+what is left when its digits are taken out.
 """
 
 from warehouse import happenings
@@ -40,8 +42,11 @@ _OFFSET = """v LIKE '%Z' OR substring(v FROM '[+-]([0-9]{2})(?::?[0-9]{2})?$') C
     AND coalesce(substring(v FROM '[+-][0-9]{2}:?([0-9]{2})$'), '00') COLLATE "C" <= '59'"""
 _MOMENT = f"({_DAY}) AND ({_TIME})"
 
+# Trimming walks the whole text: only where its first or last character may be one of those (a space is 32, and so is
+# a no-break space without its eighth bit; the empty text has none).
 _CLEAN = r"""CREATE OR REPLACE FUNCTION restage.clean(v text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT nullif(btrim(v, E' \t\r\n\u00a0'), '') $$"""
+AS $$ SELECT CASE WHEN (ascii(v) & 127) > 32 AND (ascii(right(v, 1)) & 127) > 32 THEN v
+    ELSE nullif(btrim(v, E' \t\r\n\u00a0'), '') END $$"""
 
 _BOOLEAN = """CREATE OR REPLACE FUNCTION restage.to_boolean(v text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT CASE WHEN lower(v) IN ('1', 'true', 't', 'yes', 'y', 'on') THEN true
@@ -69,15 +74,12 @@ AS $$ SELECT regexp_replace(regexp_replace(regexp_replace(regexp_replace(replace
 # Ten digits are year, month, day, hour, minute, as the first warehouse writes them.
 _ISO = r"""regexp_replace(v, '^([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})$', '20\1-\2-\3 \4:\5')"""
 
-# name, what it returns, shape, the bare cast, and what tells that the cast will do: from 16 on, and before
+# type, shape, and what tells before PostgreSQL 16 that the cast will do
 _CASTS = (
-    ("to_integer", "integer", _INTEGER, "v::integer", "integer", "v::numeric BETWEEN -2147483648 AND 2147483647"),
-    (
-        *("to_bigint", "bigint", _INTEGER, "v::bigint", "bigint"),
-        "v::numeric BETWEEN -9223372036854775808 AND 9223372036854775807",
-    ),
-    ("to_date", "date", f"v ~ '{DATE_TIME}'", "v::timestamp::date", "timestamp", _MOMENT),
-    ("to_timestamp", "timestamp", f"v ~ '{DATE_TIME}'", "v::timestamp", "timestamp", _MOMENT),
+    ("integer", _INTEGER, "v::numeric BETWEEN -2147483648 AND 2147483647"),
+    ("bigint", _INTEGER, "v::numeric BETWEEN -9223372036854775808 AND 9223372036854775807"),
+    ("date", _DATE_TIME, _MOMENT),
+    ("timestamp", _DATE_TIME, _MOMENT),
 )
 
 
@@ -93,14 +95,9 @@ def definitions(server_version: int) -> dict[str, str]:
         "extracted_at": _extracted_at(modern),
         "note_happening": happenings.FUNCTION,
     }
-    for name, returns, shape, cast, type_name, valid in _CASTS:
-        signature = f"{name}(v text) RETURNS {returns}"
-        made[name] = (
-            _modern(signature, returns, shape, cast, type_name) if modern else _old(signature, shape, cast, valid)
-        )
-    made["to_numeric"] = _numeric(modern)
-    made["to_timestamptz"] = _zoned(modern)
-    return made
+    for type_name, shape, valid in _CASTS:
+        made |= _modern(type_name) if modern else _old(type_name, shape, valid)
+    return made | (_modern_numeric() if modern else _old_numeric()) | {"to_timestamptz": _zoned(modern)}
 
 
 def _extracted_at(modern: bool) -> str:
@@ -117,61 +114,68 @@ def _extracted_at(modern: bool) -> str:
     )
 
 
-def _same(like: str, type_name: str) -> str:
-    """Whether text of this look is what a value of the type is written as (in DateStyle ISO), and no year before 1."""
-    return (
-        f"CASE WHEN v LIKE '{like}' AND v NOT LIKE '%BC' THEN CASE WHEN pg_input_is_valid(v, '{type_name}')"
-        f" THEN v::{type_name}::text = v END END"
+# How the text of a date or time that is not far off looks where DateStyle is ISO.
+_LOOK = {"date": "____-__-__", "timestamp": "____-__-__ __:__:__%"}
+_BACK = "tried::text = v"
+_BACK_TIME = f"{_BACK} AND v NOT LIKE '%BC'"
+
+
+def _modern(type_name: str) -> dict[str, str]:
+    """What comes back as the same text is what it looks like; of the rest the shape decides."""
+    cast = f"CASE WHEN pg_input_is_valid(v, '{type_name}') THEN v::{type_name} END"
+    if type_name not in _LOOK:
+        return _pair(type_name, cast, f"CASE WHEN {_BACK} OR ({_INTEGER}) THEN tried END")
+    back = _BACK_TIME if type_name == "timestamp" else _BACK
+    moment = f"CASE WHEN pg_input_is_valid(v, 'timestamp') THEN v::timestamp::{type_name} END"
+    return _pair(
+        type_name,
+        f"CASE WHEN v LIKE '{_LOOK[type_name]}' THEN {cast} END",
+        f"CASE WHEN {back} THEN tried WHEN v ~ '{DATE_TIME}' THEN {moment} END",
     )
 
 
-_SAME = {
-    "date": ("____-__-__", "date", "v::date"),
-    "timestamp": ("____-__-__ __:__:__%", "timestamp", "v::timestamp"),
-}
-
-
-def _modern(signature: str, returns: str, shape: str, cast: str, type_name: str) -> str:
-    like, alike, quick = _SAME.get(returns, ("", "", ""))
-    first = f" WHEN {_same(like, alike)} THEN {quick}" if like else ""
-    return (
-        f"{_sql(signature)} CASE{first} WHEN {shape} THEN"
-        f" CASE WHEN pg_input_is_valid(v, '{type_name}') THEN {cast} END END $$"
-    )
-
-
-def _old(signature: str, shape: str, cast: str, valid: str) -> str:
+def _old(type_name: str, shape: str, valid: str) -> dict[str, str]:
     """Numbers and times of more than 1,000 characters are none."""
-    shape = shape.replace(f"v ~ '{DATE_TIME}'", _DATE_TIME)
-    return f"{_sql(signature)} CASE WHEN length(v) <= 1000 AND {shape} THEN CASE WHEN {valid} THEN {cast} END END $$"
+    cast = "v::timestamp::date" if type_name == "date" else f"v::{type_name}"
+    return _pair(
+        type_name, f"CASE WHEN length(v) <= 1000 AND {shape} THEN CASE WHEN {valid} THEN {cast} END END", "tried"
+    )
+
+
+def _modern_numeric() -> dict[str, str]:
+    cast = "CASE WHEN pg_input_is_valid(v, 'numeric' || limits) THEN v::numeric END"
+    return _pair(
+        "numeric",
+        f"CASE WHEN v COLLATE \"C\" < ':' THEN {cast} END",  # no name of a number ('NaN') comes before the colon
+        f"CASE WHEN {_BACK} AND v <> '-Infinity' OR ({_NUMERIC}) THEN tried END",
+    )
+
+
+def _old_numeric() -> dict[str, str]:
+    digits, places = (f"nullif(split_part(btrim(limits, '()'), ',', {n}), '')::integer" for n in (1, 2))
+    fits = f"limits = '' OR abs(round(v::numeric, {places})) < 10::numeric ^ ({digits} - {places})"
+    return _old("numeric", _NUMERIC, fits)
+
+
+def _pair(type_name: str, tried: str, value: str) -> dict[str, str]:
+    """`limits` is '' or '(p,s)': the declared precision. More decimals than declared are rounded, as a column does."""
+    limits = ", limits text" if type_name == "numeric" else ""
+    return {
+        f"try_{type_name}": f"{_sql(f'try_{type_name}(v text{limits}) RETURNS {type_name}')} {tried} $$",
+        f"to_{type_name}": f"{_sql(f'to_{type_name}(v text, tried {type_name}) RETURNS {type_name}')} {value} $$",
+    }
 
 
 def _sql(signature: str) -> str:
     return f"CREATE OR REPLACE FUNCTION restage.{signature} LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT"
 
 
-def _numeric(modern: bool) -> str:
-    """`limits` is '' or '(p,s)': the declared precision. More decimals than declared are rounded, as a column does."""
-    signature = "to_numeric(v text, limits text) RETURNS numeric"
-    if modern:
-        return (
-            f"{_sql(signature)} CASE WHEN {_NUMERIC} THEN"
-            " CASE WHEN pg_input_is_valid(v, 'numeric' || limits) THEN v::numeric END END $$"
-        )
-    digits, places = (f"nullif(split_part(btrim(limits, '()'), ',', {n}), '')::integer" for n in (1, 2))
-    fits = f"limits = '' OR abs(round(v::numeric, {places})) < 10::numeric ^ ({digits} - {places})"
-    return _old(signature, _NUMERIC, "v::numeric", fits)
-
-
 def _zoned(modern: bool) -> str:
-    """Text with an offset means that instant; text without one is wall-clock time in `zone`."""
-    without, with_offset = "(v::timestamp AT TIME ZONE zone)", "v::timestamptz"
-    head = _sql("to_timestamptz(v text, zone text) RETURNS timestamptz")
+    """`tried` is a timestamp. Text with an offset means that instant; text without is wall-clock time in `zone`."""
+    head = _sql("to_timestamptz(v text, tried timestamp, zone text) RETURNS timestamptz")
     if modern:
-        return f"""{head} CASE
-    WHEN {_same("____-__-__ __:__:__%", "timestamp")} THEN {without}
-    WHEN v ~ '{DATE_TIME}' THEN CASE WHEN pg_input_is_valid(v, 'timestamp') THEN {without} END
-    WHEN v ~ '{ZONED}' THEN CASE WHEN pg_input_is_valid(v, 'timestamptz') THEN {with_offset} END END $$"""
-    return f"""{head} CASE
-    WHEN {_DATE_TIME} THEN CASE WHEN {_MOMENT} THEN {without} END
-    WHEN v ~ '{ZONED}' THEN CASE WHEN {_MOMENT} AND ({_OFFSET}) THEN {with_offset} END END $$"""
+        return f"""{head} CASE WHEN {_BACK_TIME} THEN tried AT TIME ZONE zone
+    WHEN v ~ '{DATE_TIME}' THEN CASE WHEN pg_input_is_valid(v, 'timestamp') THEN v::timestamp AT TIME ZONE zone END
+    WHEN v ~ '{ZONED}' THEN CASE WHEN pg_input_is_valid(v, 'timestamptz') THEN v::timestamptz END END $$"""
+    return f"""{head} CASE WHEN tried IS NOT NULL THEN tried AT TIME ZONE zone
+    WHEN v ~ '{ZONED}' THEN CASE WHEN {_MOMENT} AND ({_OFFSET}) THEN v::timestamptz END END $$"""

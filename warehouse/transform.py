@@ -1,8 +1,8 @@
 """Raw text → typed rows, as one SELECT. A value that is not of its type rejects its row, never the statement.
 
-The SELECT has four levels, fenced so that each value is cleaned once, cast once and judged once: cleaned text
-(`c_name`) → typed values (`name`) → the numbers of the checks that the row breaks (`problems`) → the hash of a row
-that may enter staging (`row_hash`; NULL: it may not).
+The SELECT has five levels, fenced so that each value is cleaned once, cast once and judged once: cleaned text
+(`c_name`) → what PostgreSQL takes it for (`try_name`) → typed values (`name`) → the numbers of the checks that the row
+breaks (`problems`) → the hash of a row that may enter staging (`row_hash`; NULL: it may not).
 They are nested and not joined sideways: a planner that memoizes the sideways form takes three times as long. The
 fence is OFFSET '0': of a plain OFFSET 0, an integer still to be cast, the planner does not see in time that it skips
 nothing, and keeps the levels out of parallel workers.
@@ -15,7 +15,7 @@ from psycopg import sql
 from warehouse import hashes, names
 from warehouse.registry import Column, Extract, Rule
 
-_BARE = frozenset({"boolean", "integer", "bigint", "date", "timestamp"})
+_TRIED = {"timestamptz": "timestamp"}  # what a text is first taken for, where that is not the type itself
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ def typed_rows(extract: Extract, source: sql.Composable) -> sql.Composed:
         for column in extract.staged
     )
     judged = _judged(extract)
+    tried = sql.SQL(", ").join(
+        [_text(column.name) for column in extract.staged]
+        + [sql.SQL("{} AS {}").format(_try(column), _tried(column)) for column in extract.staged if _two_steps(column)]
+    )
     typed = sql.SQL(", ").join(
         [sql.SQL("{} AS {}").format(_cast(column, extract), sql.Identifier(column.name)) for column in extract.staged]
         + [_text(column.name) for column in extract.staged if column.name in judged]
@@ -76,8 +80,9 @@ def typed_rows(extract: Extract, source: sql.Composable) -> sql.Composed:
         "SELECT {deciding}, load_run_file_id, record_no, CASE WHEN problems IS NULL OR NOT problems && {blocking}"
         " THEN {row_hash} END AS row_hash, problems{rest} FROM (SELECT load_run_file_id, record_no, {kept},"
         " CASE WHEN {any} THEN array_remove(ARRAY[{problems}]::integer[], NULL) END AS problems"
-        " FROM (SELECT load_run_file_id, record_no, {typed} FROM (SELECT r.load_run_file_id, r.record_no, {cleaned}"
-        " FROM ({source}) r OFFSET '0') c OFFSET '0') t OFFSET '0') p"
+        " FROM (SELECT load_run_file_id, record_no, {typed} FROM (SELECT load_run_file_id, record_no, {tried}"
+        " FROM (SELECT r.load_run_file_id, r.record_no, {cleaned} FROM ({source}) r OFFSET '0') c OFFSET '0') t"
+        " OFFSET '0') v OFFSET '0') p"
     ).format(
         deciding=names.columns(deciding(extract)),
         blocking=names.integers(blocking(extract)),
@@ -91,28 +96,50 @@ def typed_rows(extract: Extract, source: sql.Composable) -> sql.Composed:
         any=sql.SQL(" OR ").join(check.condition for check in checks(extract)),
         problems=problems,
         typed=typed,
+        tried=tried,
         cleaned=cleaned,
         source=source,
     )
 
 
+def _two_steps(column: Column) -> bool:
+    return column.cast != "presence" and column.type not in ("text", "boolean")
+
+
+def _try(column: Column) -> sql.Composable:
+    """What PostgreSQL takes the text for, before its shape is looked at."""
+    if column.type.startswith("numeric"):
+        limits = sql.Literal(column.type.removeprefix("numeric"))
+        return sql.SQL("restage.try_numeric({}, {})").format(_given(column), limits)
+    step = sql.Identifier(f"try_{_TRIED.get(column.type, column.type)}")
+    return sql.SQL("restage.{}({})").format(step, _given(column))
+
+
 def _cast(column: Column, extract: Extract) -> sql.Composable:
-    value: sql.Composable = _text(column.name)
+    value = _given(column)
     if column.cast == "presence":
-        return sql.SQL("({} IS NOT NULL)").format(value)
+        return sql.SQL("({} IS NOT NULL)").format(_text(column.name))
+    if column.type == "text":
+        return value
+    if column.type == "boolean":
+        return sql.SQL("restage.to_boolean({})").format(value)
+    if column.type == "timestamptz":
+        zone = sql.Literal(extract.time_zone)
+        return sql.SQL("restage.to_timestamptz({}, {}, {})").format(value, _tried(column), zone)
+    if column.type.startswith("numeric"):
+        exact = sql.SQL("restage.to_numeric({}, {})").format(value, _tried(column))
+        return sql.SQL("{}::{}").format(exact, sql.SQL(column.type))
+    return sql.SQL("restage.{}({}, {})").format(sql.Identifier(f"to_{column.type}"), value, _tried(column))
+
+
+def _given(column: Column) -> sql.Composable:
+    """The text to be cast: cleaned, and as the declaration wants it."""
+    value: sql.Composable = _text(column.name)
     if column.cast == "lower":
         value = sql.SQL("lower({})").format(value)
     if column.default is not None:
         value = sql.SQL("coalesce({}, {})").format(value, sql.Literal(column.default))
-    if column.type == "text":
-        return value
-    if column.type in _BARE:
-        return sql.SQL("restage.{}({})").format(sql.Identifier(f"to_{column.type}"), value)
-    if column.type == "timestamptz":
-        return sql.SQL("restage.to_timestamptz({}, {})").format(value, sql.Literal(extract.time_zone))
-    limits = column.type.removeprefix("numeric")
-    exact = sql.SQL("restage.to_numeric({}, {})").format(value, sql.Literal(limits))
-    return sql.SQL("{}::{}").format(exact, sql.SQL(column.type))
+    return value
 
 
 def _judged(extract: Extract) -> frozenset[str]:
@@ -124,6 +151,11 @@ def _judged(extract: Extract) -> frozenset[str]:
 def _text(name: str) -> sql.Identifier:
     """The cleaned text of a column."""
     return sql.Identifier(f"c_{name}")
+
+
+def _tried(column: Column) -> sql.Identifier:
+    """What the cleaned text of a column is first taken for."""
+    return sql.Identifier(f"try_{column.name}")
 
 
 def _typed(column: Column) -> sql.Identifier:

@@ -30,8 +30,10 @@ def test_the_casts_run_in_parallel_plans(house: House):
     )
     house.connection.execute("ANALYZE restage_build.values")
     found = house.connection.execute(
-        "SELECT count(restage.to_integer(v)), count(restage.to_numeric(v, '')), count(restage.to_date(v)),"
-        " count(restage.to_timestamptz(v, 'UTC')), count(restage.extracted_at(v)) FROM restage_build.values"
+        "SELECT count(restage.to_integer(v, restage.try_integer(v))),"
+        " count(restage.to_numeric(v, restage.try_numeric(v, ''))), count(restage.to_date(v, restage.try_date(v))),"
+        " count(restage.to_timestamptz(v, restage.try_timestamp(v), 'UTC')), count(restage.extracted_at(v))"
+        " FROM restage_build.values"
     ).fetchone()
     assert found == (50000, 50000, 0, 0, 50000)
 
@@ -120,6 +122,12 @@ AMOUNTS = {
     "1e3": None,
     "NaN": None,
     "Infinity": None,
+    "-Infinity": None,
+    "-.5e0": None,
+    "0x1F": None,
+    "1_000": None,
+    "007.10": "7.10",
+    "12.5049": "12.50",
     "": None,
 }
 
@@ -127,13 +135,13 @@ AMOUNTS = {
 @pytest.mark.parametrize(
     ("cast", "values"),
     [
-        ("restage.to_date(v)", DATES),
-        ("restage.to_timestamp(v)", TIMES),
-        ("restage.to_timestamptz(v, 'UTC') AT TIME ZONE 'UTC'", TIMES),
-        ("restage.to_timestamptz(v, 'UTC') AT TIME ZONE 'UTC'", ZONED),
-        ("restage.to_integer(v)", NUMBERS),
-        ("restage.to_bigint(v)", LARGE),
-        ("restage.to_numeric(v, '(10,2)')::numeric(10,2)", AMOUNTS),
+        ("restage.to_date(v, restage.try_date(v))", DATES),
+        ("restage.to_timestamp(v, restage.try_timestamp(v))", TIMES),
+        ("restage.to_timestamptz(v, restage.try_timestamp(v), 'UTC') AT TIME ZONE 'UTC'", TIMES),
+        ("restage.to_timestamptz(v, restage.try_timestamp(v), 'UTC') AT TIME ZONE 'UTC'", ZONED),
+        ("restage.to_integer(v, restage.try_integer(v))", NUMBERS),
+        ("restage.to_bigint(v, restage.try_bigint(v))", LARGE),
+        ("restage.to_numeric(v, restage.try_numeric(v, '(10,2)'))::numeric(10,2)", AMOUNTS),
     ],
 )
 @pytest.mark.parametrize("style", ["ISO", "German", "SQL, MDY"])
