@@ -89,7 +89,7 @@ def _value(column: Column, text: str, zone: ZoneInfo) -> object:
 
 
 def database(url: str) -> dict[str, Any]:
-    """An entry of DATABASES for the measured database; no hashes are kept on its connection."""
+    """An entry of DATABASES for the measured database."""
     place = urlsplit(url)
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -98,7 +98,6 @@ def database(url: str) -> dict[str, Any]:
         "NAME": place.path[1:],
         "USER": place.username,
         "PASSWORD": place.password,
-        "OPTIONS": {"options": "-c session_replication_role=replica"},
     }
 
 
