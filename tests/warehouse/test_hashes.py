@@ -49,7 +49,7 @@ def test_a_number_that_only_changes_its_sign_is_another_row(house: House):
     """hash_numeric() of PostgreSQL leaves the sign out."""
     run = house.deliver("20260105", row("1", fee="10.00"), row("2", fee="0"))
     house.write("20260105", row("1", fee="-10.00"), row("2", fee="-0"))
-    counts = house.reprocess(run)["tables"]["visits"]
+    counts = house.reprocess(run)[1]["tables"]["visits"]
     assert (counts["updated"], counts["unchanged"]) == (1, 1)
     assert house.staged() == {"1": ("-10.00", None), "2": ("0.00", None)}
 
