@@ -21,7 +21,7 @@ def shown(page: Page, name: str) -> None:
     if folder := os.environ.get("RESTAGE_PICTURES"):
         for width, theme in ((375, "light"), (1440, "light"), (1440, "dark")):
             page.set_viewport_size({"width": width, "height": 900})
-            page.emulate_media(color_scheme=theme)
+            page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
             page.screenshot(path=Path(folder) / f"{name}_{width}_{theme}.png", full_page=True)
         page.emulate_media(color_scheme="light")
         page.set_viewport_size({"width": 1280, "height": 720})
@@ -59,7 +59,9 @@ def test_an_admin_restores_and_takes_it_back(stack: Stack, browser: Browser):
     reviewer = Person(browser.new_context(), url, "reviewer")
     reviewer.page.goto(page.url)
     reviewer.page.get_by_role("button", name="Approve 3 changes").click()
-    expect(page.get_by_text("has the checksum").or_(page.get_by_text("have the checksum"))).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("has the checksum").or_(page.get_by_text("have the checksum"))).to_be_visible(
+        timeout=30_000
+    )
     shown(page, "restored")
     page.get_by_role("link", name="Let raw decide again").click()
     shown(page, "unpin")
