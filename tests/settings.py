@@ -8,6 +8,7 @@ import psycopg
 from config import databases
 
 os.environ.setdefault("RESTAGE_HOME", str(Path(__file__).resolve().parent.parent / ".restage" / "test"))
+os.environ.setdefault("RESTAGE_BACKUPS", "off")  # the tests of recovery have a server of their own
 databases.provide()
 
 # The tests' server is thrown away with its data: it need not outlive a crash of the machine.
