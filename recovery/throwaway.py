@@ -61,7 +61,7 @@ _FIXED = {
 
 @dataclass(frozen=True)
 class Throwaway:
-    """A recovered server. `socket`: its folder. `reached`: the last commit that it holds (None: none since its copy)."""
+    """A recovered server. `socket`: its folder. `reached`: the last commit that it holds (None: none yet)."""
 
     socket: Path
     pid: int
@@ -218,7 +218,7 @@ def _wait(server: "subprocess.Popen[bytes]", socket: Path, database: str, user: 
                     "SELECT pg_get_wal_replay_pause_state(), pg_last_xact_replay_timestamp()"
                 ).fetchone() or ("", None)
                 if state == "paused":
-                    return reached
+                    return reached if isinstance(reached, datetime) else None
                 time.sleep(POLL_SECONDS)
         time.sleep(POLL_SECONDS)
     return None

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from warehouse import archive_schema, happenings
+from warehouse import archive_schema, happenings, proofs, witnesses
 from warehouse.registry import Column, Extract, Registry
 
-SCHEMAS = ("etl", "raw", "stg", "restage", "restage_build")
+SCHEMAS = ("etl", "raw", "stg", "restage", "restage_build", "restage_side")
 
 # etl, as the first warehouse has it. (column, type with its constraints)
 ETL_TABLES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -137,6 +137,9 @@ RESTAGE_TABLES: dict[str, str] = {
     # what has happened to load runs, for the watcher
     "happenings": happenings.TABLE,
     **archive_schema.TABLES,
+    # how a rung of the recovery ladder did when it was used or tried, and what it is then compared with
+    "proofs": proofs.TABLE,
+    "witnesses": witnesses.TABLE,
 }
 
 # What speaks of unlogged tables and must be gone when they are emptied by a crash of the server.

@@ -15,10 +15,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from recovery import archiving, backups, throwaway
+from recovery import archiving, backups, positions, throwaway
 from recovery.backups import Folder
 from recovery.errors import CannotBackUpError, CannotRecoverError, ThrowawayLostError
-from recovery.repositories import External, Target
+from recovery.repositories import External, Repository, Target
 from tests.stack import ROOT, eventually
 
 
@@ -34,13 +34,12 @@ def recovered(repository, target: Target, folder: Path):
 
 
 class Story:
-    """A table, a base backup before anything happens to it, and moments."""
+    """A table, a base backup from before anything happens to it, and moments."""
 
-    def __init__(self, kept) -> None:
-        self.kept, self.name = kept, f"story_{uuid4().hex[:8]}"
+    def __init__(self, kept, backup) -> None:
+        self.kept, self.name, self.backup = kept, f"story_{uuid4().hex[:8]}", backup
         self.live = psycopg.connect(kept.url(), autocommit=True)
         self.live.execute(f"CREATE TABLE {self.name} (id integer, said text)")
-        self.backup = kept.folder.take(kept.url(), label=self.name)
 
     def say(self, *said: str) -> None:
         self.live.execute(f"DELETE FROM {self.name}")
@@ -63,9 +62,14 @@ class Story:
         return [said for (said,) in connection.execute(f"SELECT said FROM {self.name} ORDER BY id")]
 
 
+@pytest.fixture(scope="module")
+def backup(kept):
+    return kept.folder.take(kept.url(), label="first")
+
+
 @pytest.fixture
-def story(kept):
-    made = Story(kept)
+def story(kept, backup):
+    made = Story(kept, backup)
     yield made
     made.live.execute(f"DROP TABLE IF EXISTS {made.name}")
     made.live.close()
@@ -98,10 +102,10 @@ def test_rows_come_back_as_they_were_at_a_moment_and_at_a_position(story, places
 
 
 def test_a_backup_is_entered_only_when_it_is_verified_and_says_what_it_holds(story):
-    (entered,) = [found for found in story.kept.folder.listed() if found.label == story.name]
+    (entered,) = [found for found in story.kept.folder.listed() if found.label == story.backup.label]
     assert entered == story.backup
     assert entered.started_at < entered.ended_at and entered.bytes > 1_000_000
-    assert backups.positions.number(entered.start_lsn) < backups.positions.number(entered.end_lsn)
+    assert positions.number(entered.start_lsn) < positions.number(entered.end_lsn)
 
 
 def test_a_moment_before_every_base_backup_is_refused(story, places):
@@ -112,7 +116,7 @@ def test_a_moment_before_every_base_backup_is_refused(story, places):
     assert is_clean(places)
 
 
-def list_of(story: Story, target: Target, places: Path, folder: Folder | None = None) -> list[str]:
+def list_of(story: Story, target: Target, places: Path, folder: Repository | None = None) -> list[str]:
     with recovered(folder or story.kept.folder, target, places) as (_server, connection):
         return story.rows(connection)
 
@@ -128,8 +132,8 @@ def apart(story, tmp_path: Path) -> Folder:
     folder = Folder(tmp_path / "repository", story.kept.folder.binaries)
     shutil.copytree(story.kept.folder.wal, folder.wal)
     folder.base.mkdir()
-    shutil.copytree(story.kept.folder.base / story.name, folder.base / story.name)
-    shutil.copy(story.kept.folder.base / f"{story.name}.json", folder.base)
+    shutil.copytree(story.kept.folder.base / "first", folder.base / "first")
+    shutil.copy(story.kept.folder.base / "first.json", folder.base)
     return folder
 
 
@@ -148,11 +152,11 @@ def test_a_missing_segment_is_refused_in_words(story, apart, places):
 
 
 def test_a_damaged_backup_is_refused_before_anything_starts(story, apart, places):
-    largest = max((apart.base / story.name / "base").rglob("[0-9]*"), key=lambda path: path.stat().st_size)
+    largest = max((apart.base / "first" / "base").rglob("[0-9]*"), key=lambda path: path.stat().st_size)
     content = bytearray(largest.read_bytes())
     content[len(content) // 2] ^= 1
     largest.write_bytes(content)
-    with pytest.raises(CannotRecoverError, match=f"Base backup {story.name} is damaged.*checksum mismatch"):
+    with pytest.raises(CannotRecoverError, match=r"Base backup first is damaged.*checksum mismatch"):
         list_of(story, story.at, places, apart)
     assert is_clean(places)
 
@@ -257,7 +261,7 @@ cp -a "{base}/." "$5"
 
 def test_another_programs_repository_is_used_through_its_own_commands(story, apart, places, tmp_path):
     program = tmp_path / "their program"
-    program.write_text(PROGRAM.format(base=apart.base / story.name))
+    program.write_text(PROGRAM.format(base=apart.base / "first"))
     program.chmod(0o755)
     theirs = External(
         f"'{program}' restore --target %t --to %d", f'cp "{apart.wal}/%f" "%p"', story.kept.folder.binaries
@@ -274,7 +278,7 @@ def test_another_programs_repository_is_used_through_its_own_commands(story, apa
 
 def test_old_backups_go_with_the_wal_that_they_alone_needed(story, apart):
     story.keep()
-    second = story.kept.folder.take(story.kept.url(), label=f"{story.name}_2")
+    second = story.kept.folder.take(story.kept.url(), label="second")
     shutil.copytree(story.kept.folder.base / second.label, apart.base / second.label)
     shutil.copy(story.kept.folder.base / f"{second.label}.json", apart.base)
     assert apart.remove_old(now=second.ended_at + timedelta(days=6), days=7) == []
