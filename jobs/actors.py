@@ -5,6 +5,7 @@ import getpass
 from django.contrib.auth.models import User
 
 from access import rights
+from audit.transitions import SYSTEM
 
 
 def of_shell(name: str | None) -> User:
@@ -18,4 +19,10 @@ def of_shell(name: str | None) -> User:
         user.set_unusable_password()
         user.save()
         rights.give(user, ["operator"])
+    return user
+
+
+def restage() -> User:
+    """On whose behalf Restage asks for what it does by the clock: without a role, and nobody can log in as it."""
+    user, _made = User.objects.get_or_create(username=SYSTEM, defaults={"is_active": False, "password": "!"})
     return user

@@ -1,7 +1,7 @@
 """How the rungs of the recovery ladder did: every drill and every recovery, with its time and its result."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -34,6 +34,9 @@ class Proof:
     rows: int
     told: str
     compared: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "job_id": str(self.job_id), "at": self.at.isoformat()}
 
 
 def keep(
@@ -73,6 +76,18 @@ def last_held(connection: psycopg.Connection, rung: str) -> Proof | None:
     """The newest proof of a rung that held."""
     with connection.cursor(row_factory=class_row(Proof)) as cursor:
         return cursor.execute(f"{_PROOFS} WHERE rung = %s AND holds ORDER BY at DESC LIMIT 1", [rung]).fetchone()
+
+
+def last_drill_held(connection: psycopg.Connection, rung: str) -> Proof | None:
+    with connection.cursor(row_factory=class_row(Proof)) as cursor:
+        return cursor.execute(
+            f"{_PROOFS} WHERE rung = %s AND drill AND holds ORDER BY at DESC LIMIT 1", [rung]
+        ).fetchone()
+
+
+def of_job(connection: psycopg.Connection, job_id: UUID) -> list[Proof]:
+    with connection.cursor(row_factory=class_row(Proof)) as cursor:
+        return cursor.execute(f"{_PROOFS} WHERE job_id = %s ORDER BY rung", [job_id]).fetchall()
 
 
 _PROOFS = "SELECT rung, drill, job_id, at, seconds, holds, rows, told, compared FROM restage.proofs"

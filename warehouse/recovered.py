@@ -4,7 +4,6 @@ They come with the columns that the table had then, and with those of an archive
 asked of `source`, which has the shape in which a restore takes its rows.
 """
 
-from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +19,7 @@ from warehouse.journal import Writer, tag_of
 from warehouse.progress import Progress, Told
 from warehouse.registry import Extract
 
-PART, CLASSES_PART = "recovered", "compared"
+PART = "recovered"
 SIDE = "restage_side"
 KEPT_DAYS = 7
 
@@ -67,6 +66,11 @@ class Classes:
         return {**asdict(self), **none, "unchanged": 0, "recovered": self.rows}
 
 
+def table(writer: Writer, extract: Extract) -> sql.Identifier:
+    """Where a job's brought rows lie."""
+    return Workspace(writer.tag).table(extract, PART)
+
+
 def is_there(connection: psycopg.Connection, writer: Writer, extract: Extract) -> bool:
     """Whether this job has brought its rows already, all of them."""
     return aside.noted(connection, writer.job_id, f"recover {extract.table}") is not None
@@ -80,11 +84,11 @@ def bring(then: psycopg.Connection, live: psycopg.Connection, wanted: Wanted, wr
     """
     extract, space = wanted.extract, Workspace(writer.tag)
     columns = _columns(then, extract)
-    table = space.table(extract, PART)
-    space.clear(live, extract, PART, CLASSES_PART)
-    live.execute(_shape(table, columns))
-    rows = _copy(then, live, _query(wanted, list(columns)), table, told, f"read stg.{extract.table} of then")
-    live.execute(sql.SQL("ANALYZE {} ({})").format(table, names.key(extract)))
+    into = table(writer, extract)
+    space.clear(live, extract, PART)
+    live.execute(_shape(into, columns))
+    rows = _copy(then, live, _query(wanted, list(columns)), into, told, f"read stg.{extract.table} of then")
+    live.execute(sql.SQL("ANALYZE {} ({})").format(into, names.key(extract)))
     with live.transaction():
         journal.hold_fence(live, writer)
         aside.note(live, writer, f"recover {extract.table}", {"rows": rows, "columns": columns})
@@ -93,7 +97,7 @@ def bring(then: psycopg.Connection, live: psycopg.Connection, wanted: Wanted, wr
 
 def _columns(then: psycopg.Connection, extract: Extract) -> dict[str, str]:
     """The columns that the table had then, with their types. Raises NotThereThenError."""
-    found = dict(
+    found: dict[str, str] = dict(
         then.execute(
             "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
             " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
@@ -138,7 +142,7 @@ def _copy(
     then: psycopg.Connection,
     live: psycopg.Connection,
     query: sql.Composed,
-    table: sql.Identifier,
+    into: sql.Identifier,
     told: Told,
     what: str,
 ) -> int:
@@ -147,10 +151,10 @@ def _copy(
     with then.cursor() as reading, live.cursor() as writing:
         with (
             reading.copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as out,
-            writing.copy(sql.SQL("COPY {} FROM STDIN").format(table)) as into,
+            writing.copy(sql.SQL("COPY {} FROM STDIN").format(into)) as taking,
         ):
             for block in out:
-                into.write(block)
+                taking.write(block)
                 size += len(block)
                 told(Progress(what, bytes=size))
         return writing.rowcount
@@ -160,14 +164,13 @@ def source(connection: psycopg.Connection, writer: Writer, extract: Extract) -> 
     """The rows that bring() has brought, as a restore takes them."""
     noted = aside.noted(connection, writer.job_id, f"recover {extract.table}") or {"columns": {}}
     columns = {str(name): str(kind) for name, kind in noted["columns"].items()}
-    table = Workspace(writer.tag).table(extract, PART)
-    return Source(columns, sql.SQL("SELECT {} FROM {}").format(names.columns(list(columns)), table))
+    rows = sql.SQL("SELECT {} FROM {}").format(names.columns(list(columns)), table(writer, extract))
+    return Source(columns, rows)
 
 
 def classify(connection: psycopg.Connection, writer: Writer, extract: Extract) -> Classes:
     """Compare the brought rows with staging: values of the columns that both have, then the extraction time of the
     owners. An owner that is not known any more counts as newer: its row is left."""
-    space = Workspace(writer.tag)
     both = [
         column.name
         for column in (*extract.staged, *extract.staging_only)
@@ -175,14 +178,14 @@ def classify(connection: psycopg.Connection, writer: Writer, extract: Extract) -
     ]
     found = connection.execute(
         sql.SQL(_CLASSES).format(
-            recovered=space.table(extract, PART),
+            recovered=table(writer, extract),
             stg=names.staging(extract),
             same=names.same_key(extract, "r", "s"),
             then=names.columns(both, of="r"),
             now=names.columns(both, of="s"),
         )
     ).fetchall()
-    return Classes(**Counter(dict(found)))
+    return Classes(**{str(name): int(keys) for name, keys in found})
 
 
 # The same file in another attempt is the same owner by its time: the one that came later is the newer.
@@ -206,9 +209,7 @@ def put_aside(connection: psycopg.Connection, writer: Writer, extract: Extract) 
     """Inside a transaction: make a side table of the brought rows, that stays until drop_expired(); its name."""
     name = side_name(extract, writer.job_id)
     target = sql.Identifier(SIDE, name)
-    connection.execute(
-        sql.SQL("CREATE TABLE {} AS TABLE {}").format(target, Workspace(writer.tag).table(extract, PART))
-    )
+    connection.execute(sql.SQL("CREATE TABLE {} AS TABLE {}").format(target, table(writer, extract)))
     (until,) = connection.execute(
         "SELECT (now() + %s * interval '1 day')::timestamp(0)::text", [KEPT_DAYS]
     ).fetchone() or ("",)

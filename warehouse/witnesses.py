@@ -16,7 +16,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from warehouse import names
-from warehouse.registry import Extract
+from warehouse.registry import Extract, Registry
 
 SAMPLE_ROWS = 20
 KEPT_DAYS = 35
@@ -109,3 +109,13 @@ def choose(
 def newest_at(connection: psycopg.Connection) -> datetime | None:
     (at,) = connection.execute("SELECT max(at) FROM restage.witnesses").fetchone() or (None,)
     return at if isinstance(at, datetime) else None
+
+
+def with_rows(connection: psycopg.Connection, registry: Registry) -> list[str]:
+    """The tables of staging that hold any row."""
+    found = []
+    for extract in registry.extracts:
+        query = sql.SQL("SELECT EXISTS (SELECT FROM {})").format(names.staging(extract))
+        if (connection.execute(query).fetchone() or (False,))[0]:
+            found.append(extract.table)
+    return found
