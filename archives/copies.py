@@ -69,9 +69,7 @@ def recovered(live: psycopg.Connection, target: Target, *, name: str, alive: Ali
     backups.archive_now(live, alive=alive)
     try:
         with (
-            throwaway.recovered(
-                repository, target, folder=folder(), name=name, database=database, user=user, alive=alive
-            ) as server,
+            throwaway.recovered(repository, target, folder=folder(), name=name, user=user, alive=alive) as server,
             server.connect(database, user) as then,
         ):
             then.execute("SET timezone = 'UTC'")

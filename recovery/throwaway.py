@@ -30,6 +30,7 @@ from recovery.repositories import Repository, Target
 
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.1
+WATCHED = "template1"  # every server has it, at every moment
 PORT = 5432  # of the socket's name; nothing listens on the network
 # What a standby must not have less of than the server that wrote its WAL: (setting, as pg_controldata calls it).
 _AS_BEFORE = (
@@ -75,6 +76,11 @@ class Throwaway:
             with psycopg.connect(conninfo, autocommit=True, application_name="restage recovery") as connection:
                 yield connection
         except psycopg.OperationalError as error:
+            if "does not exist" in str(error):
+                raise CannotRecoverError(
+                    f"The database {database}, or its role {user}, was not there at that moment. Nothing was changed;"
+                    " choose a later moment."
+                ) from error
             if error.sqlstate and not error.sqlstate.startswith(("08", "57P")):
                 raise
             raise ThrowawayLostError(
@@ -89,13 +95,12 @@ def recovered(
     *,
     folder: Path,
     name: str,
-    database: str,
     user: str,
     alive: Alive = nobody_waits,
 ) -> Iterator[Throwaway]:
     """Recover a copy to the target and give it; it is gone afterwards.
 
-    `database`, `user`: by which its start is watched. Raises CannotRecoverError, ThrowawayLostError, and what `alive`
+    `user`: the role by which its start is watched. Raises CannotRecoverError, ThrowawayLostError, and what `alive`
     raises, which is called about every 100 ms until it is there.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +113,7 @@ def recovered(
         server = _start(repository.binaries, place, data, {**target.settings, "restore_command": restore_command})
         try:
             socket = Path((place / "socket").read_text())
-            reached = _wait(server, socket, database, user, alive)
+            reached = _wait(server, socket, user, alive)
             if server.poll() is not None:
                 why = repository.why_not_reached(target)
                 raise CannotRecoverError(why or _why(place / "log", target))
@@ -206,9 +211,9 @@ def _start(binaries: Path, place: Path, data: Path, target: dict[str, str]) -> "
         )
 
 
-def _wait(server: "subprocess.Popen[bytes]", socket: Path, database: str, user: str, alive: Alive) -> datetime | None:
+def _wait(server: "subprocess.Popen[bytes]", socket: Path, user: str, alive: Alive) -> datetime | None:
     """Return once it is paused at the target, or has ended."""
-    conninfo = make_conninfo(host=str(socket), port=PORT, dbname=database, user=user, connect_timeout=10)
+    conninfo = make_conninfo(host=str(socket), port=PORT, dbname=WATCHED, user=user, connect_timeout=10)
     while server.poll() is None:
         alive()
         with suppress(psycopg.OperationalError), psycopg.connect(conninfo, autocommit=True) as connection:

@@ -7,12 +7,17 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from config import embedded
-from recovery.backups import Folder
+from jobs import claims
+from recovery.backups import BaseBackup, Folder
+from tests.house import House
+from warehouse import adoption, registry
 
 USER = """
 import sys
@@ -55,3 +60,41 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     yield Kept(server, Folder(server.backups(), Path(server.binaries)), home)
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+@pytest.fixture(scope="session")
+def backup(kept: Kept) -> BaseBackup:
+    """From before anything happens in any test."""
+    return kept.folder.take(kept.url(), label="first")
+
+
+@pytest.fixture(scope="session")
+def kept_template(kept: Kept, extracts: registry.Registry) -> str:
+    with psycopg.connect(kept.url("postgres"), autocommit=True) as admin:
+        admin.execute("CREATE DATABASE template_warehouse")
+    with psycopg.connect(kept.url("template_warehouse"), autocommit=True) as connection:
+        adoption.apply(connection, extracts)
+    return "template_warehouse"
+
+
+@pytest.fixture
+def warehouse_url(kept: Kept, kept_template: str, backup: BaseBackup) -> Iterator[str]:
+    """A warehouse on the server that keeps its WAL: the console of these tests has it for its own."""
+    name = sql.Identifier(f"test_{uuid4().hex[:12]}")
+    with psycopg.connect(kept.url("postgres"), autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(kept_template)))
+        yield kept.url(name.as_string().strip('"'))
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture
+def recoverable(console: House, kept: Kept, settings, tmp_path: Path, monkeypatch) -> House:
+    """The console, set up with the server's own backups.
+
+    The lease is renewed by a connection of its own, which cannot see the job in the transaction of a test: not in the
+    time of a slow recovery either.
+    """
+    monkeypatch.setattr(claims, "BEAT_SECONDS", 300.0)
+    settings.BACKUPS, settings.BINARIES = str(kept.folder.path), str(kept.folder.binaries)
+    settings.RECOVERED = str(tmp_path / "recovered")
+    return console

@@ -25,9 +25,7 @@ from tests.stack import ROOT, eventually
 @contextmanager
 def recovered(repository, target: Target, folder: Path):
     with (
-        throwaway.recovered(
-            repository, target, folder=folder, name="test", database="warehouse", user="restage"
-        ) as server,
+        throwaway.recovered(repository, target, folder=folder, name="test", user="restage") as server,
         server.connect("warehouse", "restage") as connection,
     ):
         yield server, connection
@@ -60,11 +58,6 @@ class Story:
 
     def rows(self, connection: psycopg.Connection) -> list[str]:
         return [said for (said,) in connection.execute(f"SELECT said FROM {self.name} ORDER BY id")]
-
-
-@pytest.fixture(scope="module")
-def backup(kept):
-    return kept.folder.take(kept.url(), label="first")
 
 
 @pytest.fixture
@@ -200,7 +193,7 @@ from recovery.repositories import Target
 path, binaries, at, places = sys.argv[1:]
 with throwaway.recovered(
     Folder(Path(path), Path(binaries)), Target(datetime.fromisoformat(at)), folder=Path(places), name="held",
-    database="warehouse", user="restage",
+    user="restage",
 ) as server:
     print(server.pid, flush=True)
     sys.stdin.read()
@@ -243,9 +236,7 @@ def test_cancelling_ends_it_at_once(story, places):
 
     with (
         pytest.raises(KeyError),
-        throwaway.recovered(
-            story.kept.folder, at, folder=places, name="t", database="warehouse", user="restage", alive=alive
-        ),
+        throwaway.recovered(story.kept.folder, at, folder=places, name="t", user="restage", alive=alive),
     ):
         pass
     assert is_clean(places)
