@@ -54,7 +54,8 @@ def moment(house: House):
     return now
 
 
-def in_side(house: House, job: Job, columns="visit_id, fee::text") -> list[tuple]:
+def in_side(house: House, job: Job, columns="visit_id, fee::text") -> list[tuple[str, ...]]:
+    assert job.outcome
     return house.connection.execute(f"SELECT {columns} FROM {job.outcome['side']} ORDER BY 1").fetchall()
 
 
