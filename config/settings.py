@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-from config import databases
+from config import databases, embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = databases.home()
@@ -34,6 +34,17 @@ WAREHOUSE_URL = os.environ.get(databases.WAREHOUSE_URL, "postgresql://127.0.0.1/
 EXTRACT_FOLDERS = [Path(p) for p in os.environ.get("RESTAGE_EXTRACTS", "").split(os.pathsep) if p]
 SOURCE = os.environ.get("RESTAGE_SOURCE", str(HOME / "deliveries"))
 ARCHIVE = os.environ.get("RESTAGE_ARCHIVE", str(HOME / "archive"))
+# Point-in-time recovery: the embedded server's own backups, else another program's by its commands (docs/recovery.md).
+BACKUPS = os.environ.get(databases.EMBEDDED_BACKUPS, "") if os.environ.get("RESTAGE_BACKUPS", "on") != "off" else ""
+BINARIES = os.environ.get(databases.EMBEDDED_BINARIES) or str(embedded.installed_binaries())
+RECOVERY_COMMAND = os.environ.get("RESTAGE_RECOVERY_COMMAND", "")
+RECOVERY_WAL = os.environ.get("RESTAGE_RECOVERY_WAL", "")
+RECOVERED = os.environ.get("RESTAGE_RECOVERY_FOLDER") or str(
+    Path(BACKUPS).parent.parent / "recovered" if BACKUPS else HOME / "recovered"
+)
+BACKUP_HOURS = float(os.environ.get("RESTAGE_BACKUP_HOURS", "24"))
+BACKUP_DAYS = float(os.environ.get("RESTAGE_BACKUP_DAYS", "7"))
+DRILL_DAYS = float(os.environ.get("RESTAGE_DRILL_DAYS", "7"))
 
 INSTALLED_APPS = [
     "django.contrib.auth",

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from access import rights
 from audit.models import Event
-from audit.transitions import record
+from audit.transitions import SYSTEM, record
 from warehouse.errors import TellableError
 
 MOST_NAMED = 20
@@ -71,3 +71,9 @@ def note_refusal(error: PermissionDenied) -> None:
 
 def _told(user: User) -> str:
     return ", ".join(rights.roles_of(user)) or "without a role"
+
+
+def restage() -> User:
+    """On whose behalf Restage asks for what it does by the clock: without a role, and nobody can log in as it."""
+    user, _made = User.objects.get_or_create(username=SYSTEM, defaults={"is_active": False, "password": "!"})
+    return user

@@ -17,7 +17,7 @@ from jobs.claims import Cancelled, Claim, Lost
 from jobs.ending import end
 from jobs.models import Job
 from jobs.submission import after_preview, check_permit
-from warehouse import aside, journal
+from warehouse import aside, journal, marks
 from warehouse.connections import MOST_STATEMENT_MINUTES, connect
 from warehouse.errors import PassingError, TellableError, passing, reason_of
 from warehouse.journal import LostFenceError, Writer, session_purpose
@@ -104,6 +104,7 @@ def _execute(job: Job, claim: Claim) -> None:
     if not going and kind.published(claim.connection, job.pk) is None:  # else a worker died between commit and note
         check_permit(job)
     if job.state == Job.State.QUEUED:
+        marks.restore_point(claim.connection, job.pk)
         move(job, Job.State.RUNNING, among=[Job.State.QUEUED], actor=None, where=claim.mine, started_at=timezone.now())
     outcome = kind.execute(claim)
     if outcome is None:

@@ -9,6 +9,7 @@ from tests import home
 
 if "RESTAGE_HOME" not in os.environ:
     os.environ["RESTAGE_HOME"] = str(home.choose())
+os.environ.setdefault("RESTAGE_BACKUPS", "off")  # the tests of recovery have a server of their own
 databases.provide()
 
 # The tests' server is thrown away with its data: it need not outlive a crash of the machine.

@@ -10,6 +10,8 @@ from psycopg.types.json import Jsonb
 from warehouse.connections import name_of
 from warehouse.errors import TellableError
 
+FIRST_EFFECT = "first effect"
+
 
 class LostFenceError(TellableError):
     """Another worker has taken this job over; this one must stop and has changed nothing."""
@@ -90,7 +92,16 @@ def record(connection: psycopg.Connection, writer: Writer, step: str, detail: di
 
 
 def effect(connection: psycopg.Connection, writer: Writer, action: str, detail: dict[str, Any]) -> None:
-    """The warehouse's own record of what was done to it, in the transaction that did it."""
+    """The warehouse's own record of what was done to it, in the transaction that did it.
+
+    With it goes the position of the job's first effect in the write-ahead log: all that was committed before it, and
+    nothing of the job, is what a recovery to just before the job gives (marks.py).
+    """
+    connection.execute(
+        "INSERT INTO restage.job_steps (job_id, step, epoch, detail) VALUES (%s, %s, %s,"
+        " jsonb_build_object('lsn', pg_current_wal_insert_lsn(), 'at', clock_timestamp())) ON CONFLICT DO NOTHING",
+        [writer.job_id, FIRST_EFFECT, writer.epoch],
+    )
     connection.execute(
         "INSERT INTO restage.effects (job_id, action, actor, detail) VALUES (%s, %s, %s, %s)",
         [writer.job_id, action, writer.actor, Jsonb(detail)],

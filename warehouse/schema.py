@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from warehouse import archive_schema, happenings, side_tables
+from warehouse import archive_schema, happenings, proofs, side_tables, witnesses
 from warehouse.registry import Column, Extract, Registry
 
 SCHEMAS = ("etl", "raw", "stg", "restage", "restage_build", side_tables.SCHEMA)
@@ -139,6 +139,9 @@ RESTAGE_TABLES: dict[str, str] = {
     **archive_schema.TABLES,
     # into which sets were restored beside staging
     "side_tables": side_tables.TABLE,
+    # how a rung of the recovery ladder did when it was used or tried, and what it is then compared with
+    "proofs": proofs.TABLE,
+    "witnesses": witnesses.TABLE,
 }
 
 # What speaks of unlogged tables and must be gone when they are emptied by a crash of the server.

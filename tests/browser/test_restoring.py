@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.archived import archive
 from tests.browser.conftest import Person
-from tests.browser.test_main_job import MAKE_PEOPLE, looked_at
+from tests.browser.test_main_job import looked_at
 from tests.house import row
 from tests.stack import Stack
 
@@ -35,7 +35,6 @@ def test_an_admin_restores_and_takes_it_back(stack: Stack, browser: Browser):
     house.connection.execute("DELETE FROM stg.visits WHERE visit_id = '1'")
     house.connection.execute("UPDATE stg.visits SET fee = 7 WHERE visit_id = '3'")
     house.connection.execute("ALTER TABLE stg.visits ADD COLUMN room text")
-    stack.shell(MAKE_PEOPLE)
     url = stack.web()
     stack.worker()
     admin = Person(browser.new_context(), url, "archive admin")

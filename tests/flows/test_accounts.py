@@ -34,11 +34,11 @@ def test_the_first_operator_of_a_fresh_install_is_the_shells_own_account(db):
     user = actors.of_shell(None)
     assert (user.username, rights.roles_of(user), user.has_usable_password()) == (
         getpass.getuser(),
-        ["operator"],
+        ["operator", "archive admin"],
         False,
     )
     event = Event.objects.get(action="account made")
-    assert (event.actor_name, event.detail) == (getpass.getuser(), {"roles": ["operator"]})
+    assert (event.actor_name, event.detail) == (getpass.getuser(), {"roles": ["operator", "archive admin"]})
     assert actors.of_shell(None) == actors.of_shell(getpass.getuser()) == user
     assert User.objects.count() == Event.objects.count() == 1
 

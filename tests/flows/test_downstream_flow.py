@@ -60,7 +60,8 @@ def test_keys_in_clear_need_the_right_and_are_noted(console: House, as_):
     assert as_("viewer").post("/downstream/Visits/keys/").status_code == 403
     clear = as_("operator").post("/downstream/Visits/keys/")
     assert "secret-7" in b"".join(clear.streaming_content).decode()
-    event = Event.objects.get()
+    refused, event = Event.objects.order_by("id")
+    assert (refused.action, refused.actor_name) == ("attempt refused", "viewer")
     assert (event.action, event.detail) == ("natural keys exported", {"extracts": ["Visits"]})
     assert as_("operator").get("/downstream/Nonsense/keys/").status_code == 404
 

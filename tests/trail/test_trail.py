@@ -223,7 +223,7 @@ def test_the_command_exports_and_refuses_a_wrong_day(stack: Stack):
     run = str(stack.house.deliver("20260106", row("2")))
     stack.command("reprocess", run, "--reason", "to have events", "--dry-run")
     done = subprocess.run(
-        [sys.executable, str(MANAGE), "audit", "export", "--action", "job", "--as", "ada"],
+        [sys.executable, str(MANAGE), "audit", "export", "--action", "job"],
         env=stack.env,
         capture_output=True,
         check=False,

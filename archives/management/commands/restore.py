@@ -4,18 +4,18 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from archives import restore_report, restore_requests
 from archives.restore_forms import mapping
 from archives.restore_requests import Wanted
 from jobs import actors, answers
-from warehouse.commands import Refusal, answer
+from warehouse.commands import AnsweringCommand, Refusal, answer
 from warehouse.restore_classes import ON_NEWER, SKIP
 from warehouse.restoring import INTO, STAGING
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Shows what putting an archive set back would do, key by key, and does it."
 
     def add_arguments(self, parser: CommandParser) -> None:

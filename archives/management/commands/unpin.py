@@ -4,15 +4,15 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from archives import restore_requests
 from jobs import actors, answers
 from jobs.models import Job
-from warehouse.commands import Refusal, answer
+from warehouse.commands import AnsweringCommand, Refusal, answer
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Lets raw decide again over the rows that a restore keeps; somebody else must approve it."
 
     def add_arguments(self, parser: CommandParser) -> None:

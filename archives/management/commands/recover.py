@@ -1,0 +1,60 @@
+"""`manage.py recover --table T --at TIME|--before-job JOB`: rows as they were, from a base backup and its WAL."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+
+from archives import recovering
+from archives.recovering import Asked
+from jobs import actors, answers
+from warehouse.commands import AnsweringCommand, Refusal, answer, warehouse_url
+from warehouse.connections import connect
+
+
+class Command(AnsweringCommand):
+    help = "Recovers rows of a table as of a moment into a side table, by a throw-away server; staging stays as it is."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--table", required=True, help="a table of staging, without its schema")
+        when = parser.add_mutually_exclusive_group(required=True)
+        when.add_argument("--at", metavar="TIME", help="the moment, ISO 8601; without a zone: the console's")
+        when.add_argument("--before-job", type=UUID, metavar="JOB", help="just before the first effect of this job")
+        parser.add_argument("--load-run", type=UUID, metavar="RUN", help="only the rows that this load run owned then")
+        parser.add_argument("--into", choices=[recovering.SIDE], default=recovering.SIDE, help="a table beside staging")
+        parser.add_argument("--reason", default="recovery", help="why; the reviewer reads it")
+        parser.add_argument("--dry-run", action="store_true", help="count and compare only")
+        answers.offer_wait(parser)
+
+    def handle(self, *, table: str, at: str | None, actor: str | None, **options: Any) -> None:
+        with answer(self, as_json=options["json"]) as said:
+            asked = Asked(
+                table.removeprefix("stg."), _moment(at) if at else None, options["before_job"], options["load_run"]
+            )
+            with connect(warehouse_url(), purpose="plan") as connection:
+                job = recovering.ask(
+                    connection,
+                    asked,
+                    reason=options["reason"].strip() or "recovery",
+                    actor=actors.of_shell(actor),
+                    now=timezone.now(),
+                    dry_run=options["dry_run"],
+                )
+            try:
+                answers.tell_asked(said, job, wait=options["wait"])
+            finally:
+                job.refresh_from_db()
+                said.result |= recovering.as_json(job)
+            for line in recovering.lines(job):
+                said.line(line)
+
+
+def _moment(text: str) -> datetime:
+    """Raises Refusal."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal(f"--at {text} is not a time. Write it as 2026-01-31T14:05:00+13:00.", code=2) from None
+    return found if found.tzinfo else timezone.make_aware(found)
