@@ -82,7 +82,7 @@ def _planned(job: Job) -> WayBack:
             "Will have no rollback",
             [
                 Rung(rungs.BEFORE_IMAGE, False, "The rows as they are now, to look at.", told),
-                Rung(rungs.ARCHIVE, False, "The rows as they were archived.", "No archive set of its files exists."),
+                Rung(rungs.ARCHIVE, False, "The rows as they were archived.", "Looked for once it has published."),
                 Rung(rungs.RAW, False, "Nothing: no attempt is replaced.", "It only makes staging agree with raw."),
             ],
         )
@@ -92,7 +92,7 @@ def _planned(job: Job) -> WayBack:
         f"Can be taken back exactly for {before_images.KEPT_FOR.days} days, then by value",
         [
             Rung(rungs.BEFORE_IMAGE, True, "The rows as they are now, with owner and load time.", told),
-            Rung(rungs.ARCHIVE, False, "The rows as they were archived.", "No archive set of its files exists."),
+            Rung(rungs.ARCHIVE, False, "The rows as they were archived.", "Looked for once it has published."),
             Rung(rungs.RAW, True, "The values, made anew from raw.", "The replaced attempts and their records stay."),
         ],
     )

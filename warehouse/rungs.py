@@ -43,7 +43,7 @@ def of_job(connection: psycopg.Connection, registry: Registry, job_id: UUID) -> 
     pairs = (journal.done(connection, job_id, PUBLISH) or {}).get("files", {})
     raw = _raw(connection, registry, [int(old) for old in pairs])
     image = _image(images, can_be_used=raw.holds)
-    archive = Rung(ARCHIVE, False, "The rows as they were archived.", "No archive set of its files exists.")
+    archive = _archive(connection, [int(old) for old in pairs])
     return Ladder([image, archive, raw], images, possible=raw.holds, exact=raw.holds and image.holds)
 
 
@@ -59,6 +59,22 @@ def _image(images: list[ImageSet], *, can_be_used: bool) -> Rung:
     if not can_be_used:
         return Rung(BEFORE_IMAGE, False, gives, f"{rows:,} rows are kept, to be read only.", until)
     return Rung(BEFORE_IMAGE, True, gives, f"{rows:,} rows are kept.", until)
+
+
+def _archive(connection: psycopg.Connection, olds: list[int]) -> Rung:
+    """The archive sets of the load runs whose files the job replaced; they are restored, not rolled back."""
+    gives = "The rows as they were archived, by restoring the set."
+    sets, rows, until = connection.execute(
+        "SELECT count(DISTINCT s.set_id), coalesce(sum(p.rows), 0)::bigint, min(s.expires_at)"
+        " FROM restage.archive_sets s JOIN restage.archive_parts p USING (set_id) WHERE s.removed_at IS NULL"
+        " AND s.kind = 'archive' AND s.load_run_id IN"
+        " (SELECT load_run_id FROM etl.load_run_files WHERE load_run_file_id = ANY(%s))",
+        [olds],
+    ).fetchone() or (0, 0, None)
+    if not sets:
+        return Rung(ARCHIVE, False, gives, "No archive set of the replaced load runs exists.")
+    told = f"{sets:,} {'set holds' if sets == 1 else 'sets hold'} {rows:,} rows of the replaced load runs."
+    return Rung(ARCHIVE, True, gives, told, until)
 
 
 def _raw(connection: psycopg.Connection, registry: Registry, olds: list[int]) -> Rung:

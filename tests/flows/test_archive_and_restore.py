@@ -11,6 +11,8 @@ from archives import keeping, restore_requests
 from archives.restore_requests import Wanted
 from audit.models import Event
 from jobs import relay
+from reprocessing import requests
+from reprocessing.planning import Options
 from tests.house import House, row
 from tests.workers import finished, worked
 from warehouse import archive_judging
@@ -85,3 +87,12 @@ def test_a_set_that_a_restore_reads_is_not_removed(console: House, people, setti
     assert look()[0].code == archive_judging.USED
     worked(job)
     assert look()[0].code == archive_judging.GOES
+
+
+def test_the_ladder_of_a_later_job_names_the_set(console: House, people, settings, kept: UUID, as_):
+    (run,) = console.connection.execute("SELECT load_run_id FROM restage.archive_sets").fetchone() or (None,)
+    console.write("20260105", row("1", fee="12"), row("2", fee="22"), row("3", fee="-33"))
+    job = finished(
+        requests.ask_reprocess(settings.WAREHOUSE_URL, [run], Options(), reason="a rule", actor=people["operator"])
+    )
+    assert "1 set holds 3 rows of the replaced load runs." in as_("operator").get(f"/jobs/{job.pk}/").content.decode()

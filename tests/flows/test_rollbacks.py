@@ -156,7 +156,7 @@ def test_the_page_tells_the_way_back_before_anybody_asks(chain, people, ask, app
     client = Client()
     client.force_login(people["operator"])
     page = client.get(second.get_absolute_url()).content.decode()
-    assert "Can be taken back exactly until" in page and "No archive set of its files exists." in page
+    assert "Can be taken back exactly until" in page and "No archive set of the replaced load runs exists." in page
     page = client.get(first.get_absolute_url()).content.decode()
     assert "1 later job builds on what this one made" in page
     form = client.get(f"/jobs/{first.pk}/rollback/").content.decode()
