@@ -279,7 +279,7 @@ def test_stray_rows_are_told_and_moved(run: UUID, console, as_):
         "INSERT INTO stg.visits_archive (load_run_file_id, load_ts, archived_at, archived_load_run_id, archive_reason)"
         " VALUES (1, now(), '2026-05-05', gen_random_uuid(), 'a test')"
     )
-    assert "lie in the default partition" in as_("viewer").get("/archives/").content.decode()
+    assert "lies in the default partition" in as_("viewer").get("/archives/").content.decode()
     assert as_("viewer").post("/archives/stray/").status_code == 403
     as_("archive admin").post("/archives/stray/")
     assert "default partition" not in as_("viewer").get("/archives/").content.decode()
