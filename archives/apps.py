@@ -7,8 +7,11 @@ class ArchivesConfig(AppConfig):
 
     def ready(self) -> None:
         from archives import (
+            archiving_cold,
             backing_up,
             cleaning,
+            cold_upkeep,
+            cooling,
             cutting,
             drills,
             keeping,
@@ -20,8 +23,8 @@ class ArchivesConfig(AppConfig):
         )
         from jobs import kinds, reconciler
 
-        archive = (keeping.KIND, cutting.KIND, cleaning.KIND, *restore_kind.KINDS)
+        archive = (keeping.KIND, archiving_cold.KIND, cutting.KIND, cleaning.KIND, *cooling.KINDS, *restore_kind.KINDS)
         for kind in (*archive, backing_up.KIND, drills.KIND, recovering.KIND):
             kinds.register(kind)
-        for one in (upkeep.Upkeep(), restore_upkeep.Upkeep(), recovery_upkeep.Upkeep()):
+        for one in (upkeep.Upkeep(), cold_upkeep.Upkeep(), restore_upkeep.Upkeep(), recovery_upkeep.Upkeep()):
             reconciler.also(one)

@@ -123,8 +123,9 @@ class ArchiveForm(ReasonForm):
         help_text="Empty: as long as the rules of retention say.",
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
+    cold = forms.BooleanField(label="Write them to sealed files of the cold tier as well", required=False)
     dry_run = forms.BooleanField(label="Dry run: show what would be kept, and stop there", required=False)
-    field_order = ("tables", "days", "reason", "dry_run")
+    field_order = ("tables", "days", "reason", "cold", "dry_run")
 
     def __init__(self, data: Any, tables: Mapping[str, str]) -> None:
         super().__init__(data)

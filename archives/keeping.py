@@ -18,7 +18,7 @@ from warehouse.connections import connect
 from warehouse.errors import TellableError
 
 NAME = "archive"
-NO_COLD = "Files of the cold tier cannot be written by this version. Nothing was archived; leave --cold out."
+NAME_COLD = "archive cold"
 
 
 class CannotAskError(TellableError):
@@ -39,11 +39,10 @@ def ask(
 ) -> Job:
     """Plan the archive of what a load run owns, of these tables only (none: all that its files feed).
 
-    `retention_days`: None takes the rules'. Raises PermissionDenied, CannotAskError, TooShortError,
-    UnreachableWarehouseError.
+    `cold`: write the rows to the cold tier as well. `retention_days`: None takes the rules'. Raises PermissionDenied,
+    CannotAskError, TooShortError, UnreachableWarehouseError.
     """
     rights.demand(actor, rights.ARCHIVE)
-    refuse_cold(cold=cold)
     if retention_days is not None:
         archive_retention.demand(retention_days)
     with connect(url, purpose="plan") as connection:
@@ -55,7 +54,7 @@ def ask(
             archive_retention.rules(connection), [table for table, _extract in chosen], reason
         )
     plan = Plan(
-        kind=NAME,
+        kind=NAME_COLD if cold else NAME,
         reason=reason,
         options={
             "load_run": str(load_run),
@@ -66,12 +65,6 @@ def ask(
         included=[{"key": f"stg.{table}", "extract": extract} for table, extract in chosen],
     )
     return submission.submit(plan, actor, dry_run=dry_run, about=[load_run])
-
-
-def refuse_cold(*, cold: bool) -> None:
-    """The one place that knows whether a set can be moved to the cold tier. Raises CannotAskError."""
-    if cold:
-        raise CannotAskError(NO_COLD)
 
 
 def _tables(connection: Any, load_run: UUID) -> list[tuple[str, str]]:

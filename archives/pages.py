@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from access import rights
 from access.rights import Asked
-from archives import acts, cutting, keeping
+from archives import acts, cold_pages, cutting, keeping
 from archives.forms import ArchiveForm, ExpiryForm, KeyForm, ReasonForm, SearchForm
 from audit.models import Event
 from jobs.models import Job
@@ -120,6 +120,7 @@ def archive_set(request: Asked, set_id: UUID) -> HttpResponse:
             "may_change": there and rights.may(request.user, rights.CLEAN_UP),
             "hold_form": ReasonForm(auto_id="id_hold_%s"),
             "expiry_form": ExpiryForm(auto_id="id_expiry_%s"),
+            **cold_pages.context(found, parts, request.user),
         },
     )
 
@@ -146,6 +147,7 @@ def archive_run(request: Asked, load_run_id: UUID) -> HttpResponseBase:
                     now=timezone.now(),
                     tables=data["tables"],
                     retention_days=data["days"],
+                    cold=data["cold"],
                     dry_run=data["dry_run"],
                 )
             )

@@ -9,6 +9,7 @@ from bench import (
     archiving,
     cleaning,
     comparing,
+    cooling,
     latency,
     looking,
     publishing,
@@ -31,6 +32,7 @@ MEASURED = {
     "watch": latency,
     "archive": archiving,
     "cleanup": cleaning,
+    "cold": cooling,
     "restore": restoring,
 }
 

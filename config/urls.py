@@ -4,7 +4,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from approvals import pages as approval_pages
-from archives import cleaning_pages, restore_pages
+from archives import cleaning_pages, cold_pages, restore_pages
 from archives import pages as archive_pages
 from audit import pages as audit_pages
 from config import health, story_pages, theme, trail
@@ -71,6 +71,8 @@ urlpatterns = [
     path("archives/cleanup/", cleaning_pages.clean_up, name="clean_up"),
     path("archives/stray/", cleaning_pages.move_stray, name="move_stray"),
     path("archives/<uuid:set_id>/", archive_pages.archive_set, name="archive_set"),
+    path("archives/<uuid:set_id>/cold/", cold_pages.cool, name="cool_set"),
+    path("archives/<uuid:set_id>/cold/verification/", cold_pages.verify, name="verify_cold"),
     path("archives/<uuid:set_id>/verification/", archive_pages.verify, name="verify_set"),
     path("archives/<uuid:set_id>/expiry/", archive_pages.expiry, name="set_expiry"),
     path("archives/<uuid:set_id>/holds/", archive_pages.hold, name="hold_set"),

@@ -13,9 +13,8 @@ from warehouse.registry import Registry
 from warehouse.reprocess import PUBLISH
 
 GOES = "goes"
-HELD, USED, LEAST, NOT_EXPIRED, NOT_OLD, NEEDED, COLD = (
-    *("on hold", "in use", "minimum", "not expired", "not old enough"),
-    *("way back", "cold"),
+HELD, USED, LEAST, NOT_EXPIRED, NOT_OLD, NEEDED = (
+    *("on hold", "in use", "minimum", "not expired", "not old enough", "way back"),
 )
 
 
@@ -90,8 +89,6 @@ def _stays(facts: Facts, now: datetime, older_than: int | None) -> tuple[str, st
         return NOT_EXPIRED, f"It is kept until {facts.expires_at:%Y-%m-%d}."
     if older_than is not None and facts.archived_at >= now - timedelta(days=older_than):
         return NOT_OLD, f"It was archived {older_than:,} days ago or later."
-    if facts.cold:
-        return COLD, "Its rows lie in files of the cold tier, which this version does not remove."
     return None
 
 

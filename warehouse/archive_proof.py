@@ -104,7 +104,7 @@ def verify(connection: psycopg.Connection, part: Part, extract: Extract) -> Proo
     """Prove the part and keep the result in the catalogue."""
     found = prove(connection, part, extract)
     connection.execute(
-        "UPDATE restage.archive_parts SET verified_at = clock_timestamp(), verified = %s"
+        "UPDATE restage.archive_parts SET verified_at = clock_timestamp(), verified = coalesce(verified, '{}') || %s"
         " WHERE set_id = %s AND table_name = %s",
         [Jsonb({"hot": found.as_json()}), part.set_id, part.table_name],
     )

@@ -28,6 +28,5 @@ def test_wrong_input_is_answered_in_words(stack: Stack):
     nobody = "00000000-0000-0000-0000-000000000000"
     assert "no load run" in stack.command("archive", nobody, "--reason", "x", code=1)["error"]
     assert "say why" in stack.command("archive", nobody, "--reason", " ", code=2)["error"]
-    assert "cold tier" in stack.command("archive", nobody, "--reason", "x", "--cold", code=1)["error"]
     assert "at least" in stack.command("archive", nobody, "--reason", "x", "--retention-days", "3", code=1)["error"]
     assert "0 or more" in stack.command("cleanup", "--older-than", "-1", code=2)["error"]

@@ -82,8 +82,6 @@ def test_wrong_requests_are_refused_in_words(run: UUID, people, settings):
         keeping.ask(settings.WAREHOUSE_URL, uuid4(), **ask)
     with pytest.raises(CannotAskError, match="feeds no table nothing"):
         keeping.ask(settings.WAREHOUSE_URL, run, **ask, tables=["nothing"])
-    with pytest.raises(CannotAskError, match="cold tier"):
-        keeping.ask(settings.WAREHOUSE_URL, run, **ask, cold=True)
     assert not Job.objects.exists()
 
 

@@ -1,0 +1,192 @@
+"""The cold tier by request: moved, verified, kept in order; who may, what the pages and the trail say."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.utils import timezone
+
+from approvals.models import Request
+from archives import cleaning, cold_tier, cold_upkeep, cooling, keeping
+from audit.models import Event
+from jobs.models import Job
+from tests import cold
+from tests.house import House, row
+from tests.workers import finished, worked
+from warehouse.archive_sets import NoSuchSetError
+from warehouse.cold_sealing import CannotCoolError
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+
+
+@pytest.fixture
+def store(tmp_path: Path, settings) -> Path:
+    settings.ARCHIVE = str(tmp_path / "archive")
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def set_id(console: House, store: Path) -> UUID:
+    return cold.kept(console)
+
+
+@pytest.fixture
+def ask(people, settings) -> Any:
+    def asked(set_id: UUID, **more: Any) -> Job:
+        return cooling.ask_cool(settings.WAREHOUSE_URL, set_id, reason="old", actor=people["archive admin"], **more)
+
+    return asked
+
+
+@pytest.fixture
+def moved(set_id: UUID, ask) -> Any:
+    return finished(ask(set_id, drop_hot=True))
+
+
+def actions(set_id: UUID) -> list[str]:
+    return list(Event.objects.filter(subject=f"archiveset:{set_id}").order_by("id").values_list("action", flat=True))
+
+
+def damage(store: Path) -> Path:
+    (path,) = store.rglob("rows-*.parquet")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    return path
+
+
+def test_a_set_is_moved_without_an_approval_and_the_trail_says_so(moved: Job, set_id: UUID, console, as_):
+    assert (moved.state, moved.error) == ("succeeded", "")
+    assert not cold.part_of(console, set_id).hot
+    assert actions(set_id) == ["archive moved to the cold tier"]
+    page = as_("viewer").get(moved.get_absolute_url()).content.decode()
+    assert "Size in files" in page and "its hash made anew" in page
+    page = as_("viewer").get(f"/archives/{set_id}/").content.decode()
+    assert "in sealed files" in page and "Sound" in page and "Verify the files" not in page
+
+
+def test_moving_needs_the_right_and_something_to_move(set_id: UUID, moved: Job, ask, people, settings, console):
+    with pytest.raises(PermissionDenied):
+        cooling.ask_cool(settings.WAREHOUSE_URL, set_id, reason="r", actor=people["viewer"])
+    with pytest.raises(CannotCoolError, match="in the cold tier already"):
+        ask(set_id, drop_hot=True)
+    with pytest.raises(NoSuchSetError):
+        ask(uuid4())
+    console.connection.execute("UPDATE restage.archive_sets SET removed_at = now()")
+    with pytest.raises(CannotCoolError, match="was removed"):
+        ask(set_id)
+
+
+def test_dropping_the_hot_rows_of_a_held_set_asks_somebody_else(set_id: UUID, ask, console):
+    console.connection.execute(
+        "INSERT INTO restage.archive_holds (set_id, reason, placed_by) VALUES (%s, 'a court asks', 'hana')", [set_id]
+    )
+    job = worked(ask(set_id, drop_hot=True))
+    assert job.state == "awaiting approval"
+    assert Request.objects.get(job=job).why == ["The set is on hold: its hot rows would go, its sealed files stay."]
+    assert worked(ask(set_id)).state == "queued"
+
+
+def test_a_store_that_refuses_fails_the_job_and_nothing_else(set_id: UUID, ask, console, store: Path):
+    store.write_text("a file where the folder should be")
+    job = finished(ask(set_id))
+    assert job.state == "failed" and "archive store refuses" in job.error
+    assert len(cold.hot_rows(console, set_id)) == 2 and cold.part_of(console, set_id).cold is None
+
+
+def test_an_archive_can_be_hot_and_cold_at_once(console: House, store: Path, people, settings, as_):
+    run = console.deliver("20260105", row("1"), row("2"))
+    actor = people["operator"]
+    job = finished(
+        keeping.ask(settings.WAREHOUSE_URL, run, reason="before", actor=actor, now=timezone.now(), cold=True)
+    )
+    assert (job.state, job.error, job.outcome["rows"]) == ("succeeded", "", 2)
+    part = cold.part_of(console, UUID(job.outcome["set"]))
+    assert part.hot and part.cold
+    assert "sealed files" in as_("viewer").get(job.get_absolute_url()).content.decode()
+
+
+def test_a_cold_archive_whose_store_refuses_says_what_is_there(console: House, store: Path, people, settings):
+    run = console.deliver("20260105", row("1"))
+    store.write_text("a file where the folder should be")
+    job = finished(
+        keeping.ask(
+            settings.WAREHOUSE_URL, run, reason="before", actor=people["operator"], now=timezone.now(), cold=True
+        )
+    )
+    assert job.state == "failed"
+    assert "archived in the warehouse" in job.error and "not in the cold tier" in job.error
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_verification_tells_sound_from_damaged(set_id, moved, store, people, settings, as_, console, deep: bool):
+    def verified() -> Any:
+        actor = people["archive admin"]
+        return finished(cooling.ask_verify(settings.WAREHOUSE_URL, set_id, actor=actor, deep=deep))
+
+    job = verified()
+    assert (job.state, job.outcome["holds"]) == ("succeeded", True)
+    path = damage(store)
+    job = verified()
+    assert job.outcome["tables"]["visits"]["findings"][0]["verdict"] == "sha256"
+    assert actions(set_id)[-2:] == ["cold archive verified", "cold archive is damaged"]
+    assert path.name in as_("viewer").get(job.get_absolute_url()).content.decode()
+    page = as_("viewer").get(f"/archives/{set_id}/").content.decode()
+    assert "Damaged" in page and path.name in page
+
+
+def test_pages_move_and_verify_for_those_who_may(set_id: UUID, as_):
+    path = f"/archives/{set_id}/cold/"
+    assert as_("viewer").get(path).status_code == 403
+    assert as_("viewer").post(f"{path}verification/").status_code == 403
+    admin = as_("archive admin")
+    assert admin.get(f"{path}verification/").status_code == 405
+    assert "Move 2 rows" in admin.get(path).content.decode()
+    assert admin.post(path, {"reason": " "}).status_code == 422
+    asked = admin.post(path, {"reason": "old", "drop_hot": "on"})
+    job = finished(Job.objects.get(kind="cool"))
+    assert asked.status_code == 302 and job.state == "succeeded"
+    assert "in the cold tier already" in admin.post(path, {"reason": "again"}).content.decode()
+    assert admin.post(f"{path}verification/", {"deep": "on"}).status_code == 302
+    assert Job.objects.get(kind="verify archive").plan.options["deep"]
+    assert admin.get(f"/archives/{uuid4()}/cold/").status_code == 404
+    assert admin.post(f"/archives/{uuid4()}/cold/verification/").status_code == 404
+
+
+def test_the_upkeep_verifies_what_nobody_has_for_a_day_and_reaps(set_id, moved, store, console, settings, caplog):
+    url, now = settings.WAREHOUSE_URL, timezone.now()
+    assert cold_upkeep.verify_longest(url, now) == []
+    later = now + timedelta(hours=25)
+    damage(store)
+    (verdict,) = cold_upkeep.verify_longest(url, later)
+    assert not verdict.holds and f"set {set_id}" in caplog.text
+    assert actions(set_id)[-1] == "cold archive is damaged"
+    (store / "aside" / "x").mkdir(parents=True)
+    (store / "aside" / "x" / "rows-0001.parquet").write_bytes(b"x")
+    upkeep = cold_upkeep.Upkeep()
+    upkeep(later)
+    upkeep(later + timedelta(minutes=1))
+    assert not (store / "aside").exists()
+
+
+def test_a_store_that_is_away_only_makes_the_upkeep_wait(set_id, moved, store: Path, settings, caplog):
+    settings.ARCHIVE = "s3://nowhere/archive"
+    cold_upkeep.Upkeep()(timezone.now() + timedelta(hours=25))
+    assert "could not be done" in caplog.text
+
+
+def test_files_go_after_a_cleanup_has_removed_their_set(set_id, moved, store, console, people, settings):
+    console.connection.execute(
+        "UPDATE restage.archive_sets SET archived_at = now() - interval '1 year', expires_at = now() - interval '1 h'"
+    )
+    job = finished(cleaning.ask(settings.WAREHOUSE_URL, reason="r", actor=people["archive admin"], now=timezone.now()))
+    assert job.state == "succeeded", job.error
+    assert job.outcome["removed"] == 1
+    assert len(cold_upkeep.reap(settings.WAREHOUSE_URL, timezone.now() + timedelta(hours=25))) == 3
+    assert cold.files(store) == {}
+
+
+def test_the_tier_is_signed_with_the_installations_secret(settings, store):
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", ["old"]
+    assert len(cold_tier.tier().secrets.known) == 2
