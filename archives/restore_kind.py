@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 
-from archives import asking_again
+from archives import asking_again, cold_tier
 from jobs.kinds import Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
 from warehouse import archive_parts, downstream, journal, registry, restoring, unpinning
@@ -34,7 +34,7 @@ def _preview_restore(run: Run) -> Preview:
     writer, plan, began = writer_of(run), run.job.plan, monotonic()
     journal.raise_fence(run.connection, writer)
     wish = wish_of(plan)
-    found = restoring.preview(run.connection, registry.current(), wish, writer, run.progress)
+    found = restoring.preview(run.connection, registry.current(), wish, writer, run.progress, cold_tier.tier())
     refused = restoring.refused(wish, found.classes) or _other_than_shown(plan, found)
     if refused or run.job.dry_run:
         archive_parts.unuse(run.connection, run.job.pk)
@@ -104,6 +104,7 @@ def _execute_restore(run: Run) -> dict[str, Any]:
         writer_of(run),
         expected={table: Classes.from_json(counts) for table, counts in plan.tables.items()},
         told=run.progress,
+        tier=cold_tier.tier(),
     )
 
 

@@ -17,8 +17,11 @@ from psycopg import sql
 
 from warehouse import (
     archive_parts,
+    archive_sets,
     archive_tables,
     aside,
+    cold_loading,
+    cooling,
     downstream,
     drift,
     hashes,
@@ -33,6 +36,7 @@ from warehouse import (
 from warehouse.archive_parts import Part, Source
 from warehouse.build import Workspace
 from warehouse.change import Change
+from warehouse.cold_sealing import Tier
 from warehouse.diff import Counts
 from warehouse.drift import DriftError, Fit
 from warehouse.errors import TellableError
@@ -88,16 +92,22 @@ class Previewed:
 
 
 def preview(
-    connection: psycopg.Connection, registry: Registry, wish: Wish, writer: Writer, told: Told = nobody
+    connection: psycopg.Connection,
+    registry: Registry,
+    wish: Wish,
+    writer: Writer,
+    told: Told = nobody,
+    tier: Tier | None = None,
 ) -> Previewed:
     """The dry run of execute(). The set is in use from here on (archive_parts.unuse()).
 
-    Raises NoSuchSetError, DriftError, CannotRestoreError.
+    `tier`: where the rows of a set lie that is not in the archive tables. Raises NoSuchSetError, DriftError,
+    CannotRestoreError, DamagedError, StoreError, UnreachableStoreError.
     """
     found, space = Previewed(), Workspace(writer.tag)
     archive_parts.use(connection, wish.set_id, writer.job_id)
     try:
-        for ready in _ready(connection, registry, wish):
+        for ready in _ready(connection, registry, wish, writer, tier, told):
             table = ready.extract.table
             told(Progress(f"compare stg.{table} with the set"))
             found.parts.append(ready.part)
@@ -131,11 +141,13 @@ def execute(
     *,
     expected: Mapping[str, Classes] | None,
     told: Told = nobody,
+    tier: Tier | None = None,
 ) -> dict[str, Any]:
     """Restore on behalf of `writer`, in one transaction; the outcome, also when it had been done.
 
-    `expected`: what was approved, by table. Raises NoSuchSetError, DriftError, CannotRestoreError,
-    ChangedSincePreviewError, BusyError, LostFenceError: nothing was changed.
+    `expected`: what was approved, by table. `tier`: as preview() takes it. Raises NoSuchSetError, DriftError,
+    CannotRestoreError, ChangedSincePreviewError, BusyError, LostFenceError, DamagedError, StoreError,
+    UnreachableStoreError: nothing was changed.
     """
     journal.raise_fence(connection, writer)
     aside.sweep(connection, writer.job_id)
@@ -144,7 +156,7 @@ def execute(
     space = Workspace(writer.tag)
     try:
         archive_parts.use(connection, wish.set_id, writer.job_id)
-        chosen = _ready(connection, registry, wish)
+        chosen = _ready(connection, registry, wish, writer, tier, told)
         failpoint("restore uses")
         if wish.into == STAGING:
             for ready in chosen:
@@ -170,7 +182,9 @@ def execute(
     return outcome
 
 
-def _ready(connection: psycopg.Connection, registry: Registry, wish: Wish) -> list[Ready]:
+def _ready(
+    connection: psycopg.Connection, registry: Registry, wish: Wish, writer: Writer, tier: Tier | None, told: Told
+) -> list[Ready]:
     """The parts in the registry's order. Raises NoSuchSetError, DriftError, CannotRestoreError."""
     parts = {part.table_name: part for part in archive_parts.of_set(connection, wish.set_id, wish.tables)}
     known = {extract.table: extract for extract in registry.extracts}
@@ -179,13 +193,29 @@ def _ready(connection: psycopg.Connection, registry: Registry, wish: Wish) -> li
     found = []
     for extract in registry.extracts:
         if part := parts.get(extract.table):
-            source = archive_parts.source(connection, extract, part)
+            if tier is None or part.hot or part.cold is None:
+                source = archive_parts.source(connection, extract, part)
+            else:
+                source = _from_files(connection, tier, part, writer, told)
             renamed = {old: new for old, new in wish.renamed.items() if old in source.columns}
             fit = Fit() if wish.into == SIDE else drift.fit(connection, extract, part, source, renamed)
             found.append(Ready(extract, part, source, fit))
     if strange := sorted(set(wish.renamed) - {name for ready in found for name in ready.source.columns}):
         raise DriftError(f"The set has no column {', '.join(strange)}. Nothing was changed.")
     return found
+
+
+def _from_files(connection: psycopg.Connection, tier: Tier, part: Part, writer: Writer, told: Told) -> Source:
+    """The rows of a part that lies in files only, read into a table aside; every file is verified before."""
+    into = sql.Identifier("restage_build", f"{part.table_name}_cold_{writer.tag}")
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(into))
+    kept = archive_sets.part(connection, part.set_id, part.table_name)
+    known = cooling.known(kept) if kept else None
+    loaded = cold_loading.load(
+        connection, tier.store, tier.secrets, part.set_id, part.table_name, into=into, known=known, told=told
+    )
+    columns = {column["name"]: column["type"] for column in loaded.columns}
+    return Source(columns, sql.SQL("SELECT {} FROM {}").format(names.columns([*columns]), into))
 
 
 def _stage(connection: psycopg.Connection, ready: Ready, space: Workspace) -> None:

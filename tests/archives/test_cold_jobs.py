@@ -10,7 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from approvals.models import Request
-from archives import cleaning, cold_tier, cold_upkeep, cooling, keeping
+from archives import cleaning, cold_tier, cold_upkeep, cooling, keeping, restore_requests
+from archives.restore_requests import Wanted
 from audit.models import Event
 from jobs.models import Job
 from tests import cold
@@ -190,3 +191,26 @@ def test_files_go_after_a_cleanup_has_removed_their_set(set_id, moved, store, co
 def test_the_tier_is_signed_with_the_installations_secret(settings, store):
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", ["old"]
     assert len(cold_tier.tier().secrets.known) == 2
+
+
+def test_a_set_that_lies_in_files_only_is_restored(moved: Job, set_id: UUID, console: House, people, settings):
+    console.connection.execute("DELETE FROM stg.visits WHERE visit_id = '1'")
+    wish = Wanted(set_id)
+    job = finished(restore_requests.ask(settings.WAREHOUSE_URL, wish, reason="lost", actor=people["archive admin"]))
+    assert (job.state, job.error) == ("succeeded", "")
+    assert console.staged() == {"1": ("10.00", "one"), "2": ("10.00", None)}
+    assert console.violations() == 0
+    assert console.connection.execute(
+        "SELECT count(*) FROM pg_class WHERE relnamespace = 'restage_build'::regnamespace"
+    ).fetchone() == (0,)
+
+
+def test_damaged_files_are_refused_before_anything_is_written(
+    moved: Job, set_id: UUID, store: Path, console: House, people, settings
+):
+    console.connection.execute("DELETE FROM stg.visits WHERE visit_id = '1'")
+    damage(store)
+    wish = Wanted(set_id)
+    job = worked(restore_requests.ask(settings.WAREHOUSE_URL, wish, reason="lost", actor=people["archive admin"]))
+    assert job.state == "failed" and job.error
+    assert console.staged() == {"2": ("10.00", None)}
