@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django import forms
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -55,7 +56,7 @@ def cool(request: Asked, set_id: UUID) -> HttpResponseBase:
         except NoSuchSetError as error:
             raise Http404(str(error)) from error
         parts = archive_sets.parts(connection, [set_id])
-    form = CoolForm(request.POST or None)
+    form = CoolForm(request.POST or None, initial={"drop_hot": all(part.cold for part in parts)})
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
@@ -88,3 +89,6 @@ def verify(request: Asked, set_id: UUID) -> HttpResponse:
         return redirect(cooling.ask_verify(settings.WAREHOUSE_URL, set_id, actor=request.user, deep=deep))
     except NoSuchSetError as error:
         raise Http404(str(error)) from error
+    except TellableError as error:
+        messages.error(request, str(error))
+        return redirect("archive_set", set_id)

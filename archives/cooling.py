@@ -43,10 +43,15 @@ def ask_cool(url: str, set_id: UUID, *, reason: str, actor: User, drop_hot: bool
 
 
 def ask_verify(url: str, set_id: UUID, *, actor: User, deep: bool) -> Job:
-    """Plan the verification of a set's files. Raises PermissionDenied, NoSuchSetError, UnreachableWarehouseError."""
+    """Plan the verification of a set's files.
+
+    Raises PermissionDenied, NoSuchSetError, CannotCoolError, UnreachableWarehouseError.
+    """
     rights.demand(actor, rights.ARCHIVE)
     with connect(url, purpose="plan") as connection:
         found = archive_sets.of_id(connection, set_id)
+        if not cold_verification.cold_parts(connection, [set_id]):
+            raise CannotCoolError("The set has no files in the cold tier: there is nothing to verify.")
     plan = Plan(
         kind=VERIFY,
         reason="Whether the files are what was written",
@@ -96,13 +101,9 @@ def _execute_cool(run: Run) -> dict[str, Any]:
 
 
 def _execute_verify(run: Run) -> dict[str, Any]:
+    deep = run.job.plan.options["deep"]
     return cold_verification.carry_out(
-        run.connection,
-        cold_tier.tier(),
-        set_of(run.job),
-        writer_of(run),
-        deep=run.job.plan.options["deep"],
-        told=run.progress,
+        run.connection, cold_tier.tier(), set_of(run.job), writer_of(run), deep=deep, told=run.progress
     )
 
 
@@ -113,8 +114,13 @@ def _ended_cool(job: Job) -> None:
 
 
 def _ended_verify(job: Job) -> None:
+    """A damaged archive fails the job: nobody must take its end for good news."""
+    deep = job.plan.options["deep"]
     if job.state == Job.State.SUCCEEDED and job.outcome:
-        told(job.requested_by, set_of(job), job.outcome["tables"], deep=job.plan.options["deep"])
+        told(job.requested_by, set_of(job), job.outcome["tables"], deep=deep)
+    elif job.state == Job.State.FAILED:
+        detail = {"job": str(job.pk), "deep": deep, "why": job.error}
+        record(job.requested_by, "cold archive is not verified", ArchiveSet(set_id=set_of(job)), detail)
 
 
 def told(actor: User | None, set_id: UUID, tables: Mapping[str, Mapping[str, Any]], *, deep: bool) -> None:
@@ -146,8 +152,7 @@ def _describe_cool(job: Job) -> Described:
 
 def _cells(counts: Mapping[str, Any]) -> tuple[str, ...]:
     written = counts["bytes"]
-    size = f"{written / 1e6:,.1f} MB" if written else "—"
-    hot = f"{counts['hot_bytes'] / 1e6:,.1f} MB"
+    size, hot = _megabytes(written) if written else "—", _megabytes(counts["hot_bytes"])
     return (
         f"{counts['rows']:,}",
         hot,
@@ -159,31 +164,27 @@ def _cells(counts: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _describe_verify(job: Job) -> Described:
     deep = job.plan.options["deep"]
-    damaged = [
-        f"stg.{table}, {found['where']}: {found['told']} ({found['verdict']})."
-        for table, counts in sorted(job.tables.items())
-        for found in counts.get("findings", ())
-    ]
     rows = sum(counts["rows"] for counts in job.tables.values())
-    sound = "The files are what was written." if not damaged else "The archive is damaged: see the findings."
     return Described(
         what="Read every file of the set's cold tier and compare it with its sealed manifest"
         + ("; then read every row into a table aside and make its hash anew." if deep else "."),
         number=rows,
         counted="row is looked at" if rows == 1 else "rows are looked at",
-        columns=("Rows", "Files", "Size", "Result"),
-        rows=[(f"stg.{table}", _result(counts)) for table, counts in sorted(job.tables.items())],
-        notes=tuple(damaged),
+        columns=("Rows", "Files", "Size"),
+        rows=[(f"stg.{table}", _files(counts)) for table, counts in sorted(job.tables.items())],
         way_back="Nothing is changed by looking.",
-        ended=sound,
+        ended="The files are what was written.",
         verb="Verify",
         links=(("See the archive set", reverse("archive_set", args=[set_of(job)])),),
     )
 
 
-def _result(counts: Mapping[str, Any]) -> tuple[str, ...]:
-    result = "—" if "holds" not in counts else "sound" if counts["holds"] else "damaged"
-    return f"{counts['rows']:,}", f"{counts['files']:,}", f"{counts['bytes'] / 1e6:,.1f} MB", result
+def _files(counts: Mapping[str, Any]) -> tuple[str, ...]:
+    return f"{counts['rows']:,}", f"{counts['files']:,}", _megabytes(counts["bytes"])
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
 
 
 KINDS = (

@@ -115,7 +115,7 @@ def archive_set(request: Asked, set_id: UUID) -> HttpResponse:
             "expired": found.expires_at < timezone.now(),
             "earliest": archive_expiry.earliest(found),
             "may_restore": there and rights.may(request.user, rights.RESTORE),
-            "may_verify": there and rights.may(request.user, rights.ARCHIVE),
+            "may_verify": there and any(part.hot for part in parts) and rights.may(request.user, rights.ARCHIVE),
             "may_hold": there and rights.may(request.user, rights.HOLD),
             "may_change": there and rights.may(request.user, rights.CLEAN_UP),
             "hold_form": ReasonForm(auto_id="id_hold_%s"),

@@ -1,8 +1,8 @@
 """Columns of an archive in Parquet: integers and booleans as such, all else as the text that PostgreSQL writes.
 
 So every value comes back as it was, whatever its type: numeric without a scale, infinite times, years before Christ,
-JSON, arrays. The text is the one of SETTINGS (ISO dates, UTC); the type stands in the footer. Rows travel as CSV in
-which every value is quoted and NULL is not: csv_of() gives for what parse() has read the very bytes again.
+JSON, arrays. The text is the one of SETTINGS (ISO dates, UTC); the type stands in the footer. Rows travel as CSV, in
+which an empty text is quoted and NULL is not.
 """
 
 import contextlib
@@ -12,7 +12,6 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
-import pyarrow.compute as pc
 from psycopg import sql
 from pyarrow import csv
 
@@ -62,7 +61,7 @@ def footer_of(found: pa.Schema) -> dict[str, Any]:
 
 
 def copy_out(query: sql.Composable) -> sql.Composed:
-    return sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, FORCE_QUOTE *)").format(query)
+    return sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(query)
 
 
 def copy_in(table: sql.Identifier, names: Sequence[str]) -> sql.Composed:
@@ -94,10 +93,7 @@ def parse(rows: bytes | bytearray, of: pa.Schema, *, longest: int) -> pa.Table:
 
 
 def csv_of(table: pa.Table) -> pa.Buffer:
-    """The rows as COPY has sent them, and takes them."""
-    for place, field in enumerate(table.schema):
-        if pa.types.is_boolean(field.type):
-            table = table.set_column(place, field.name, pc.if_else(table.column(place), "t", "f"))
+    """The rows as COPY takes them."""
     sink = pa.BufferOutputStream()
     options = csv.WriteOptions(include_header=False, quoting_style="all_valid", batch_size=max(1, table.num_rows))
     csv.write_csv(table, sink, options)

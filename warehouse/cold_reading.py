@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from warehouse import cold_columns
 from warehouse.cold_manifest import FileEntry, KeyFilter
 from warehouse.cold_store import BLOCK_BYTES, GoneError, Store
+from warehouse.cold_tally import Tally
 from warehouse.errors import TellableError
 
 # The verdicts, each for itself, in the order in which they are looked for.
@@ -94,13 +94,12 @@ def row_groups(path: str) -> Iterator[pa.Table]:
             yield found
 
 
-def content_hash(path: str) -> tuple[int, str]:
-    """The rows of a file, and the SHA-256 over them as COPY takes them."""
-    made, rows = hashlib.sha256(), 0
+def tally(path: str) -> Tally:
+    """What the rows of a file come to: every page of it is decoded."""
+    found = Tally()
     for table in row_groups(path):
-        made.update(cold_columns.csv_of(table))
-        rows += table.num_rows
-    return rows, made.hexdigest()
+        found.add(table)
+    return found
 
 
 def footer(path: str | Path) -> tuple[pa.Schema, int]:

@@ -15,6 +15,7 @@ from warehouse import (
     cold_verifying,
     cold_writing,
     connections,
+    hashes,
 )
 from warehouse.archive_sets import ArchiveSet, Part
 from warehouse.cold_keys import Keys
@@ -98,7 +99,7 @@ def _write(
     key = tuple(name for name in extract.natural_key[:1] if name in part.names)  # it tells the most apart
     keys = Keys(tier.secrets.for_keys(), key) if key else None
     with connections.snapshot(connection):
-        _demand_as_archived(connection, part, hashed)
+        of_hashes = _demand_as_archived(connection, part, hashed)
 
         def progress(rows: int, size: int) -> None:
             told(Progress(f"write stg.{part.table_name} to the cold tier", 0, 0, rows, size))
@@ -113,8 +114,8 @@ def _write(
             key_columns=key,
             told=progress,
         )
-        if written.rows != part.rows:
-            raise CannotCoolError(f"stg.{part.table_name}: {written.rows:,} rows were written of {part.rows:,}.")
+        if (written.tally.rows, written.tally.sums.get(hashes.COLUMN, 0)) != (part.rows, of_hashes):
+            raise CannotCoolError(f"stg.{part.table_name}: other rows were written than are archived.")
         return Manifest(
             part.set_id,
             part.load_run_id,
@@ -127,7 +128,7 @@ def _write(
             {name: list(columns) for name, columns in hashed.items()},
             part.columns,
             part.fingerprint,
-            _statistics(part, extract, written.nulls),
+            _statistics(part, extract, written.tally.nulls),
             place.writing,
             _now(connection),
             writer.actor,
@@ -139,18 +140,20 @@ def _write(
         )
 
 
-def _demand_as_archived(connection: psycopg.Connection, part: Part, hashed: archive_proof.Hashed) -> None:
-    """In the snapshot that is written: the rows are still those that the catalogue speaks of."""
-    found = connection.execute(
-        sql.SQL("SELECT count(*), {} FROM {} a WHERE {}").format(
+def _demand_as_archived(connection: psycopg.Connection, part: Part, hashed: archive_proof.Hashed) -> int:
+    """In the snapshot that is written: the rows are still those that the catalogue speaks of; the sum of their own
+    hashes. Raises CannotCoolError."""
+    rows, checksum, of_hashes = connection.execute(
+        sql.SQL("SELECT count(*), {}, coalesce(sum(row_hash), 0) FROM {} a WHERE {}").format(
             archive_proof.checksum(hashed, "a"), archive_sets.lies_in(part), archive_sets.of_part(part)
         )
-    ).fetchone()
-    if found != (part.rows, part.checksum):
+    ).fetchone() or (0, 0, 0)
+    if (rows, checksum) != (part.rows, part.checksum):
         raise CannotCoolError(
             f"stg.{part.table_name}_archive does not hold the rows any more that were archived. Nothing was moved;"
             " the set needs a person."
         )
+    return int(of_hashes)
 
 
 def _statistics(part: Part, extract: Extract, nulls: dict[str, int]) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Verifying cold archives as a duty: which one is due, what was found, and what the catalogue keeps of that."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -83,23 +84,26 @@ def carry_out(
 ) -> dict[str, Any]:
     """Verify every cold part of a set on behalf of a job; the outcome, also when it had been done.
 
-    Needs an autocommit connection; can be called again after any death. Raises NoSuchSetError, StoreError,
-    UnreachableStoreError, LostFenceError.
+    Needs an autocommit connection; can be called again after any death. Raises DamagedError once every verdict is
+    noted, NoSuchSetError, StoreError, UnreachableStoreError, LostFenceError.
     """
     journal.raise_fence(connection, writer)
     if outcome := journal.done(connection, writer.job_id, VERIFIED):
         return outcome
     archive_sets.of_id(connection, set_id)
-    tables = {}
+    tables, damage = {}, []
     for part in cold_parts(connection, [set_id]):
         if deep:
             found = verify_deeply(connection, tier, part, writer, told=told)
         else:
             found = verify(connection, tier, part, told=told)
         tables[part.table_name] = {"rows": part.rows, **found.as_json()}
+        damage += [replace(finding, where=f"stg.{part.table_name}, {finding.where}") for finding in found.findings]
         failpoint("cold part verified")
+    if damage:
+        raise DamagedError(damage)
     with connection.transaction():
         journal.hold_fence(connection, writer)
-        outcome = {"tables": tables, "holds": all(told["holds"] for told in tables.values())}
+        outcome = {"tables": tables, "holds": True}
         journal.record(connection, writer, VERIFIED, outcome)
     return outcome

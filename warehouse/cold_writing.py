@@ -1,7 +1,8 @@
 """Writes the rows of a query as Parquet files with zstd, from one COPY, in steady memory.
 
-Each file is written aside, forced to the disk, read again, and placed only if what is read comes out as the very bytes
-that COPY had sent. A file that is placed is nothing yet: cold_manifest says what makes an archive.
+Each file is written aside, forced to the disk, and read again: its bytes by their hash, every page by decoding it, the
+rows by what they come to. Only then it is placed. A file that is placed is nothing yet: cold_manifest says what makes
+an archive. That its values are those of the rows is proved row by row before these go (cooling.prove).
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from warehouse import cold_columns, cold_reading
 from warehouse.cold_keys import Keys
 from warehouse.cold_manifest import FileEntry, KeyFilter
 from warehouse.cold_store import Store, StoreError, UnreachableStoreError
+from warehouse.cold_tally import Tally
 from warehouse.errors import TellableError
 from warehouse.failpoints import failpoint
 
@@ -37,12 +39,11 @@ class NotWrittenError(TellableError):
 
 @dataclass(frozen=True)
 class Written:
-    """`nulls`: of each column."""
+    """`tally`: of all rows."""
 
     files: tuple[FileEntry, ...]
     keys: KeyFilter | None
-    rows: int
-    nulls: dict[str, int]
+    tally: Tally
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def write(
     work = _Work(place, columns, footer, keys)
     try:
         _stream(connection, query, work, told)
-        written = Written(tuple(work.files), _keep_keys(place, keys, key_columns), work.rows, work.nulls)
+        written = Written(tuple(work.files), _keep_keys(place, keys, key_columns), work.tally)
         if place.store.local:
             place.store.leave(f"aside/{place.writing}")
         return written
@@ -109,12 +110,14 @@ def _stream(connection: psycopg.Connection, query: sql.Composable, work: "_Work"
                 under_way.result()
             sent += count
             told(sent, work.size)
-            under_way = writing.submit(work.take, rows, parsed)
+            under_way = writing.submit(work.take, parsed)
         if under_way:
             under_way.result()
         writing.submit(work.end).result()
-    if work.rows != sent:
-        raise NotWrittenError(f"COPY has sent {sent:,} rows and {work.rows:,} were written. Nothing was archived.")
+    if work.tally.rows != sent:
+        raise NotWrittenError(
+            f"COPY has sent {sent:,} rows and {work.tally.rows:,} were written. Nothing was archived."
+        )
 
 
 def _portions(connection: psycopg.Connection, query: sql.Composable) -> Iterator[tuple[bytearray, int, int]]:
@@ -142,21 +145,18 @@ class _Work:
     footer: dict[str, Any]
     keys: Keys | None
     files: list[FileEntry] = field(default_factory=list)
-    rows: int = 0
     size: int = 0
-    nulls: dict[str, int] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
     _open: "_File | None" = None
 
-    def take(self, rows: bytearray, parsed: "Future[pa.Table]") -> None:
+    def take(self, parsed: "Future[pa.Table]") -> None:
         """Write these rows as one row group."""
         table = parsed.result()
         if self._open is None:
             number = len(self.files) + 1
             schema = cold_columns.schema(self.columns, {**self.footer, "file": number})
             self._open = _File(self.place, f"rows-{number:04}.parquet", schema)
-        self._open.take(rows, table)
-        for column in table.schema.names:
-            self.nulls[column] = self.nulls.get(column, 0) + table.column(column).null_count
+        self._open.take(table)
         if self.keys:
             self.keys.add(table)
         if self._open.size >= FILE_BYTES:
@@ -166,9 +166,9 @@ class _Work:
         """Finish the file that is open."""
         if self._open is not None:
             entry = self._open.finish()
+            self.tally.join(self._open.tally)
             self._open = None
             self.files.append(entry)
-            self.rows += entry.rows
             self.size += entry.bytes
 
     def abandon(self) -> None:
@@ -183,7 +183,7 @@ class _File:
 
     def __init__(self, place: Place, name: str, schema: pa.Schema) -> None:
         self._place, self._name, self._schema = place, name, schema
-        self._content, self._rows = hashlib.sha256(), 0
+        self.tally = Tally()
         self._creating = place.store.create(place.aside(name))
         self._sink = _Sink(self._creating.__enter__())
         self._writer: pq.ParquetWriter | None = None
@@ -192,9 +192,8 @@ class _File:
     def size(self) -> int:
         return self._sink.size
 
-    def take(self, rows: bytearray, table: pa.Table) -> None:
-        self._content.update(rows)
-        self._rows += table.num_rows
+    def take(self, table: pa.Table) -> None:
+        self.tally.add(table)
         table = table.replace_schema_metadata(self._schema.metadata)
         if self._writer is None:
             self._writer = _writer(self._sink, self._schema, table)
@@ -213,16 +212,16 @@ class _File:
         self._writer.close()
         self._creating.__exit__(None, None, None)
         failpoint("cold file written")
-        entry = FileEntry(self._name, self._rows, self._sink.size, self._sink.sha256)
+        entry = FileEntry(self._name, self.tally.rows, self._sink.size, self._sink.sha256)
         aside = self._place.aside(self._name)
         try:
             with cold_reading.checked(self._place.store, aside, entry) as path:
-                found = cold_reading.content_hash(path)
+                found = cold_reading.tally(path)
         except (cold_reading.DamagedError, pa.ArrowException, OSError) as error:
             raise NotWrittenError(f"{self._name} cannot be read again as it was written. Nothing was archived.") from (
                 error if isinstance(error, TellableError) else None
             )
-        if found != (entry.rows, self._content.hexdigest()):
+        if found != self.tally:
             raise NotWrittenError(f"{self._name} gives other rows than were written. Nothing was archived.")
         failpoint("cold file read again")
         self._place.store.place(aside, self._place.final(self._name))
