@@ -92,7 +92,7 @@ def requires(
             demand(request.user, right)
             return view(cast(Asked, request), *args, **kwargs)
 
-        guarded.right = right  # type: ignore[attr-defined]  # a function takes any; the tests of all views read it
+        guarded.__dict__["right"] = right  # the tests of all views read it
         return guarded
 
     return declare

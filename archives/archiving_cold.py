@@ -16,8 +16,7 @@ from warehouse.cold_store import StoreError
 
 
 def _execute(run: Run) -> dict[str, Any]:
-    archived = keeping.KIND.execute(run)
-    assert archived is not None  # noqa: S101  it is done in one step
+    archived = keeping.execute(run)
     try:
         moved = cooling.cool(
             run.connection,
@@ -47,8 +46,7 @@ def _both(archived: dict[str, Any], moved: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe(job: Job) -> Described:
-    assert keeping.KIND.describe is not None  # noqa: S101  it has words of its own
-    found = keeping.KIND.describe(job)
+    found = keeping.describe(job)
     return replace(
         found,
         what=f"{found.what} Then write them to sealed files of the cold tier as well.",

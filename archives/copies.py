@@ -14,6 +14,7 @@ from recovery.backups import Folder
 from recovery.errors import CannotRecoverError, ThrowawayLostError
 from recovery.processes import Alive
 from recovery.repositories import External, Repository, Target
+from warehouse import marks
 from warehouse.errors import PassingError, TellableError
 
 
@@ -92,8 +93,7 @@ def reap() -> list[str]:
 
 def newest_point(connection: psycopg.Connection) -> datetime | None:
     """Up to when WAL is kept, as the server tells it: what is lost with its disk comes after. None: not known."""
-    (at,) = connection.execute("SELECT last_archived_time FROM pg_stat_archiver").fetchone() or (None,)
-    return at if isinstance(at, datetime) else None
+    return marks.last_archived(connection)
 
 
 def window(connection: psycopg.Connection, now: datetime) -> tuple[datetime | None, datetime | None, timedelta | None]:

@@ -5,9 +5,8 @@ what came with what must be there (count, order-free checksum, hashes of some ro
 the tables again. What is in staging is not touched.
 """
 
-import random
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -22,8 +21,8 @@ from jobs import submission
 from jobs.kinds import Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
 from recovery.backups import Folder
-from recovery.repositories import Target
-from warehouse import aside, drilling, journal, proofs, recovered, registry, witnesses
+from recovery.repositories import Repository, Target
+from warehouse import aside, drilling, journal, proofs, recovered, registry, single, witnesses
 from warehouse.errors import TellableError
 from warehouse.journal import Writer
 from warehouse.progress import Progress
@@ -70,13 +69,13 @@ def _preview(run: Run) -> Preview:
 
 
 def _execute(run: Run) -> dict[str, Any]:
-    writer, chance = writer_of(run), random.Random(run.job.plan.options["seed"])  # noqa: S311  chooses, hides nothing
+    writer, seed = writer_of(run), int(run.job.plan.options["seed"])
     journal.raise_fence(run.connection, writer)
     if outcome := journal.done(run.connection, writer.job_id, STEP):
         return outcome
     aside.sweep(run.connection, writer.job_id)
     try:
-        tried = {rung: _try(run, writer, rung, chance) for rung in RUNGS}
+        tried = {rung: _try(run, writer, rung, seed) for rung in RUNGS}
     finally:
         aside.sweep(run.connection, writer.job_id)
     results = {rung: result for rung, result in tried.items() if result}
@@ -93,11 +92,11 @@ def _execute(run: Run) -> dict[str, Any]:
     return outcome
 
 
-def _try(run: Run, writer: Writer, rung: str, chance: random.Random) -> Result | None:
+def _try(run: Run, writer: Writer, rung: str, seed: int) -> Result | None:
     """Try one rung and keep the proof; None where it has nothing that could be tried."""
     began = monotonic()
     try:
-        result = (_archive_set if rung == proofs.ARCHIVE else _point_in_time)(run, writer, chance)
+        result = (_archive_set if rung == proofs.ARCHIVE else _point_in_time)(run, writer, seed)
     except copies.NotRecoverableError as error:
         result = Result(False, 0, str(error), {})
     if result is None:
@@ -118,8 +117,8 @@ def _try(run: Run, writer: Writer, rung: str, chance: random.Random) -> Result |
     return result
 
 
-def _archive_set(run: Run, writer: Writer, chance: random.Random) -> Result | None:
-    part = drilling.any_part(run.connection, chance)
+def _archive_set(run: Run, writer: Writer, seed: int) -> Result | None:
+    part = drilling.any_part(run.connection, seed)
     if part is None:
         return None
     run.progress(Progress(f"restore a set of stg.{part.table_name} aside"))
@@ -128,14 +127,14 @@ def _archive_set(run: Run, writer: Writer, chance: random.Random) -> Result | No
     return _result(found.holds, found.rows, what, found.as_json())
 
 
-def _point_in_time(run: Run, writer: Writer, chance: random.Random) -> Result | None:
+def _point_in_time(run: Run, writer: Writer, seed: int) -> Result | None:
     """A moment at which a witness was taken, chosen by chance among those that the repository reaches."""
     repository = copies.current()
     if repository is None or (isinstance(repository, Folder) and not repository.listed()):
         return None
     witness = witnesses.choose(
-        run.connection, since=_since(repository), until=_now(run.connection), chance=chance
-    ) or witnessing.witness(run.connection, run, chance=chance)
+        run.connection, since=_since(repository), until=single.now(run.connection), seed=seed
+    ) or witnessing.witness(run.connection, run, seed=seed)
     if witness is None:
         return None
     extract, target = registry.current().of_table(witness.table_name), Target(witness.at, witness.lsn)
@@ -145,22 +144,17 @@ def _point_in_time(run: Run, writer: Writer, chance: random.Random) -> Result | 
         run.progress(Progress(f"recover a copy to {target}"))
 
     with copies.recovered(run.connection, target, name=writer.tag, alive=alive) as then:
-        rows = recovered.bring(then, run.connection, wanted, writer, run.progress)
+        brought = recovered.bring(then, run.connection, wanted, writer, run.progress)
     found = witnesses.see(run.connection, extract, recovered.table(writer, extract))
     compared = {"expected": witness.seen.as_json(), "found": found.as_json()}
-    return _result(found == witness.seen, rows, f"stg.{extract.table} at {witness.at:%Y-%m-%d %H:%M:%S} UTC", compared)
+    return _result(
+        found == witness.seen, brought, f"stg.{extract.table} at {witness.at:%Y-%m-%d %H:%M:%S} UTC", compared
+    )
 
 
-def _since(repository: Any) -> datetime:
-    if isinstance(repository, Folder):
-        return repository.listed()[0].ended_at
-    return datetime.min.replace(tzinfo=datetime.now().astimezone().tzinfo).replace(year=1970)
-
-
-def _now(connection: psycopg.Connection) -> datetime:
-    (now,) = connection.execute("SELECT now()").fetchone() or (None,)
-    assert isinstance(now, datetime)  # noqa: S101  a SELECT without FROM has a row
-    return now
+def _since(repository: Repository) -> datetime:
+    """From when on its moments can be recovered; of another program's repository it tells only when it is asked."""
+    return repository.listed()[0].ended_at if isinstance(repository, Folder) else datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _result(holds: bool, rows: int, what: str, compared: dict[str, Any]) -> Result:

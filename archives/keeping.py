@@ -95,7 +95,7 @@ def _preview(run: Run) -> Preview:
     return Preview(plan.included, plan.excluded, preview)
 
 
-def _execute(run: Run) -> dict[str, Any]:
+def execute(run: Run) -> dict[str, Any]:
     options = run.job.plan.options
     return archive_job.execute(
         run.connection,
@@ -108,7 +108,7 @@ def _execute(run: Run) -> dict[str, Any]:
     )
 
 
-def _describe(job: Job) -> Described:
+def describe(job: Job) -> Described:
     options, rows = job.plan.options, sum(counts["rows"] for counts in job.tables.values())
     until = options["expires_at"][:10]
     notes = () if rows else ("The run owns no row any more: the archive set is empty, and says so.",)
@@ -144,8 +144,8 @@ KIND = Kind(
     "Archive",
     False,
     _preview,
-    _execute,
+    execute,
     lambda connection, job_id: journal.done(connection, job_id, archive_job.ARCHIVED),
     asks_by_size=False,
-    describe=_describe,
+    describe=describe,
 )

@@ -36,11 +36,10 @@ class CannotPlanRecoveryError(TellableError):
 
 @dataclass(frozen=True)
 class Asked:
-    """Rows of `table` at a moment, or just before a job; of one load run or all of them."""
+    """Rows of `table` at a moment, or just before the job of that id; of one load run or all of them."""
 
     table: str
-    at: datetime | None = None
-    before_job: UUID | None = None
+    when: datetime | UUID
     load_run: UUID | None = None
 
 
@@ -59,7 +58,7 @@ def ask(
         "table": asked.table,
         "at": target.at.isoformat(),
         "lsn": target.before_lsn,
-        "before_job": str(asked.before_job) if asked.before_job else None,
+        "before_job": str(asked.when) if isinstance(asked.when, UUID) else None,
         "load_run": str(asked.load_run) if asked.load_run else None,
     }
     return submission.submit(Plan(kind=NAME, reason=reason, options=options), actor, dry_run=dry_run)
@@ -67,17 +66,14 @@ def ask(
 
 def target_of(connection: psycopg.Connection, asked: Asked, now: datetime) -> Target:
     """The moment that was asked for. Raises CannotPlanRecoveryError."""
-    if (asked.at is None) == (asked.before_job is None):
-        raise CannotPlanRecoveryError("Say either a moment or a job before which to recover.")
-    if asked.at is not None:
-        if asked.at > now:
+    if isinstance(asked.when, datetime):
+        if asked.when > now:
             raise CannotPlanRecoveryError("That moment has not come yet.")
-        return Target(asked.at)
-    assert asked.before_job is not None  # noqa: S101  one of the two is given
-    mark = marks.of_job(connection, asked.before_job)
+        return Target(asked.when)
+    mark = marks.of_job(connection, asked.when)
     if mark is None:
         raise CannotPlanRecoveryError(
-            f"Job {asked.before_job} has changed nothing in this warehouse: there is no moment just before it."
+            f"Job {asked.when} has changed nothing in this warehouse: there is no moment just before it."
         )
     return Target(mark.at, mark.lsn)
 

@@ -1,6 +1,6 @@
 """Takes witnesses of staging from time to time, so that a drill knows what it must find at a moment of the past."""
 
-import random
+import secrets
 from contextlib import suppress
 
 import psycopg
@@ -12,21 +12,17 @@ from warehouse.connections import connect
 from warehouse.progress import Progress
 from warehouse.witnesses import Witness
 
-_chance = random.SystemRandom()
 
+def witness(connection: psycopg.Connection, run: Run, *, seed: int | None = None) -> Witness | None:
+    """Note what a table of staging holds now, one of those that hold rows: `seed` decides which (None: any).
 
-def witness(connection: psycopg.Connection, run: Run, *, chance: random.Random = _chance) -> Witness | None:
-    """Note what a table of staging, chosen by chance among those that hold rows, holds now. None where none does, or
-    the table is being written: the next time will do."""
-    extract = _any_table(connection, chance)
-    if extract is None:
-        return None
-    run.progress(Progress(f"note what stg.{extract} holds"))
-    with suppress(psycopg.errors.LockNotAvailable), connect(settings.WAREHOUSE_URL, purpose="witness") as other:
-        return witnesses.take(connection, other, registry.current().of_table(extract))
-    return None
-
-
-def _any_table(connection: psycopg.Connection, chance: random.Random) -> str | None:
+    None where there is none, or the table is being written: the next time will do.
+    """
     tables = witnesses.with_rows(connection, registry.current())
-    return chance.choice(tables) if tables else None
+    if not tables:
+        return None
+    table = tables[(secrets.randbits(32) if seed is None else seed) % len(tables)]
+    run.progress(Progress(f"note what stg.{table} holds"))
+    with suppress(psycopg.errors.LockNotAvailable), connect(settings.WAREHOUSE_URL, purpose="witness") as other:
+        return witnesses.take(connection, other, registry.current().of_table(table))
+    return None

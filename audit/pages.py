@@ -23,9 +23,17 @@ PAGE_ROWS = 50
 MOST_VIEWS = 30
 
 
+def _people() -> list[tuple[str, str]]:
+    return [("", "Anybody"), *((name, name) for name in trail.people())]
+
+
+def _actions() -> list[tuple[str, str]]:
+    return [("", "Any"), *((name, name) for name in trail.actions())]
+
+
 class FilterForm(forms.Form):
-    person = forms.ChoiceField(required=False, label="Person")
-    action = forms.ChoiceField(required=False, label="Action")
+    person = forms.ChoiceField(required=False, label="Person", choices=_people)
+    action = forms.ChoiceField(required=False, label="Action", choices=_actions)
     about = forms.CharField(required=False, max_length=100, label="Object")
     result = forms.ChoiceField(required=False, choices=[("", "Any"), *Event.Result.choices], label="Result")
     how = forms.ChoiceField(
@@ -33,11 +41,6 @@ class FilterForm(forms.Form):
     )
     since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
-
-    def __init__(self, request: HttpRequest) -> None:
-        super().__init__(request.GET)
-        self.fields["person"].choices = [("", "Anybody"), *((name, name) for name in trail.people())]  # type: ignore[attr-defined]
-        self.fields["action"].choices = [("", "Any"), *((name, name) for name in trail.actions())]  # type: ignore[attr-defined]
 
 
 def _asked(request: HttpRequest) -> Filter:
@@ -48,7 +51,7 @@ def _asked(request: HttpRequest) -> Filter:
 @rights.requires(rights.SEE_TRAIL)
 def events(request: Asked) -> HttpResponse:
     """Events, newest first."""
-    chosen, form = _asked(request), FilterForm(request)
+    chosen, form = _asked(request), FilterForm(request.GET)
     found = Event.objects.none() if chosen.problems else chosen.events()
     return render(
         request,

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
-from audit import heads, leaves
+from audit import database, heads, leaves
 from audit.heads import Head
 from audit.models import Event, Seal
-
-LOCK = "hashtextextended('restage: sealing the trail', 0)"
 
 
 @dataclass(frozen=True)
@@ -37,20 +35,19 @@ def seal() -> Sealed:
 
 
 def _seal(key: bytes) -> Seal | None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_try_advisory_xact_lock({LOCK}), pg_snapshot_xmin(pg_current_snapshot())::text")
-        alone, open_from = cursor.fetchone()
-        if not alone:
+    with transaction.atomic():
+        if not database.alone():
             return None
+        open_from = database.horizon().open_from
         last = Seal.objects.order_by("-number").first()
-        events = _unsealed(last, below=int(open_from))
+        events = _unsealed(last, below=open_from)
         if not events:
             return None
         made = Seal(
             number=last.number + 1 if last else 1,
             ranges=leaves.ranges_of([event.pk for event in events]),
             events=len(events),
-            below=int(open_from),
+            below=open_from,
             leaves=b"".join(leaves.leaf(key, event) for event in events),
             former=last.head if last else "",
         )

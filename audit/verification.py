@@ -10,10 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
-from audit import heads, leaves, sealing
+from audit import database, heads, leaves, sealing
 from audit.heads import Head
 from audit.models import Event, Seal
 
@@ -158,12 +157,9 @@ def _not_sealed(seals: Sequence[Seal], now: datetime) -> Iterator[Finding]:
     """
     if not seals:
         return
-    below = seals[-1].below
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text FROM pg_current_snapshot() s")
-        open_from, coming = map(int, cursor.fetchone())
+    below, horizon = seals[-1].below, database.horizon()
     for event in _outside(seals).order_by("id").iterator():
-        if event.tx is None or event.tx < below or event.tx >= coming:
+        if event.tx is None or event.tx < below or event.tx >= horizon.coming:
             yield Finding(INSERTED, event.pk, f"Event {event.pk} was put in after its time had been sealed.")
-        elif now - event.at > SEALED_WITHIN and event.tx < open_from:
+        elif now - event.at > SEALED_WITHIN and event.tx < horizon.open_from:
             yield Finding(INSERTED, event.pk, f"Event {event.pk} is of {event.at:%Y-%m-%d %H:%M} and was never sealed.")

@@ -8,11 +8,11 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, OperationalError, ProgrammingError, connection
+from django.db import DatabaseError, OperationalError, ProgrammingError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from audit import circumstances
+from audit import circumstances, database
 from audit.models import Event
 from audit.transitions import record, write
 
@@ -54,9 +54,7 @@ class TrailMiddleware:
 def _may_write() -> bool:
     """Whether this role may add to the trail; where the database does not answer, the view will tell."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT has_table_privilege('audit_event', 'INSERT')")
-            return bool(cursor.fetchone()[0])
+        return database.may_add()
     except OperationalError:
         return True
 

@@ -277,9 +277,10 @@ def _login(url: str) -> dict[str, str]:
 
 
 def _clock(connection: psycopg.Connection) -> datetime:
-    (now,) = connection.execute("SELECT clock_timestamp()").fetchone() or (None,)
-    assert isinstance(now, datetime)  # noqa: S101  a SELECT without FROM has a row
-    return now
+    found: tuple[datetime] | None = connection.execute("SELECT clock_timestamp()").fetchone()
+    if found is None:
+        raise CannotBackUpError("The server did not tell its time.")
+    return found[0]
 
 
 def _last(printed: str) -> str:

@@ -109,6 +109,18 @@ def part(connection: psycopg.Connection, set_id: UUID, table: str) -> Part | Non
     return next((found for found in parts(connection, [set_id]) if found.table_name == table), None)
 
 
+def hot_parts(connection: psycopg.Connection) -> list[Part]:
+    """The parts whose rows lie in the archive tables, and are not none; by set and table."""
+    with connection.cursor(row_factory=class_row(Part)) as cursor:
+        return cursor.execute(
+            sql.SQL(
+                "SELECT {} FROM restage.archive_parts p WHERE hot AND rows > 0 AND NOT EXISTS (SELECT FROM"
+                " restage.archive_sets s WHERE s.set_id = p.set_id AND s.removed_at IS NOT NULL)"
+                " ORDER BY set_id, table_name"
+            ).format(PART_COLUMNS)
+        ).fetchall()
+
+
 def lies_in(part: Part) -> sql.Identifier:
     """The archive table of its rows while they are hot."""
     return sql.Identifier("stg", f"{part.table_name}_archive")

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from warehouse import archive_proof, archive_sets, archive_tables, hashes, names
+from warehouse import archive_proof, archive_sets, archive_tables, hashes, names, single
 from warehouse.archive_sets import ArchiveSet, Part
 from warehouse.errors import TellableError
 from warehouse.journal import Writer
@@ -49,7 +49,7 @@ def archive(
     To be called in a transaction. `only`: table → a further condition on its rows (`s`). `now`: when it is archived,
     the transaction's own time if not given. Raises CannotArchiveError.
     """
-    at = now or _now(connection)
+    at = now or single.now(connection)
     made = ArchiveSet(uuid4(), load_run_id, kind, reason, writer.job_id, writer.actor, at, expires_at)
     connection.execute(
         "INSERT INTO restage.archive_sets (set_id, load_run_id, kind, reason, job_id, archived_by, archived_at,"
@@ -82,12 +82,6 @@ def extracts_of(connection: psycopg.Connection, load_run_id: UUID) -> set[str] |
         "SELECT DISTINCT extract_type FROM etl.load_run_files WHERE load_run_id = %s", [load_run_id]
     )
     return {name for (name,) in found}
-
-
-def _now(connection: psycopg.Connection) -> datetime:
-    (now,) = connection.execute("SELECT now()").fetchone() or (None,)
-    assert isinstance(now, datetime)  # noqa: S101  a SELECT without FROM has a row
-    return now
 
 
 def _keep(connection: psycopg.Connection, extract: Extract, made: ArchiveSet, only: sql.Composable | None) -> None:
@@ -245,7 +239,8 @@ def _read_again(connection: psycopg.Connection, extract: Extract, part: Part) ->
         ).format(name=sql.Literal(column.name), c=sql.Identifier("a", column.name), by=_comparable(column))
         for column in told
     ]
-    found = connection.execute(
+    rows, checksum, size, statistics = single.row(
+        connection,
         sql.SQL(
             "SELECT count(*), {checksum}, {times} * coalesce(sum(pg_column_size(a))"
             " FILTER (WHERE a.row_hash & ({times} - 1) = 0), 0), jsonb_build_object({each})"
@@ -256,10 +251,8 @@ def _read_again(connection: psycopg.Connection, extract: Extract, part: Part) ->
             each=sql.SQL(", ").join(each),
             table=archive_sets.lies_in(part),
             of_part=archive_sets.of_part(part),
-        )
-    ).fetchone()
-    assert found is not None  # noqa: S101  an aggregate has a row
-    rows, checksum, size, statistics = found
+        ),
+    )
     return _Read(rows, checksum, int(size), statistics)
 
 

@@ -5,9 +5,10 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from warehouse import cold_manifest, cold_orphans, cold_verifying
+from warehouse import cold_manifest, cold_orphans, cold_verifying, names
 from warehouse.cold_manifest import Manifest
 from warehouse.cold_orphans import SealedPart
 from warehouse.cold_sealing import Tier
@@ -92,12 +93,9 @@ def _enter_part(connection: psycopg.Connection, tier: Tier, manifest: Manifest) 
         "hot": False,
         "cold": Jsonb(manifest.catalogued(cold_manifest.digest(content))),
     }
-    columns, places = ", ".join(row), ", ".join(["%s"] * len(row))
-    return bool(
-        connection.execute(
-            f"INSERT INTO restage.archive_parts ({columns}, verified_at, verified) VALUES ({places}, clock_timestamp(),"  # noqa: S608  our names
-            " jsonb_build_object('cold', jsonb_build_object('holds', true, 'at', clock_timestamp())))"
-            " ON CONFLICT (set_id, table_name) DO NOTHING",
-            list(row.values()),
-        ).rowcount
-    )
+    statement = sql.SQL(
+        "INSERT INTO restage.archive_parts ({columns}, verified_at, verified) VALUES ({places}, clock_timestamp(),"
+        " jsonb_build_object('cold', jsonb_build_object('holds', true, 'at', clock_timestamp())))"
+        " ON CONFLICT (set_id, table_name) DO NOTHING"
+    ).format(columns=names.columns([*row]), places=sql.SQL(", ").join([sql.Placeholder()] * len(row)))
+    return bool(connection.execute(statement, list(row.values())).rowcount)

@@ -86,12 +86,13 @@ def row_groups(path: str) -> Iterator[pa.Table]:
     """The rows of a file that was checked, some ten megabytes at a time; the next ones are read meanwhile."""
     with pq.ParquetFile(path) as file, ThreadPoolExecutor(1, "row groups") as ahead:
         count = file.num_row_groups
-        following = ahead.submit(file.read_row_group, 0) if count else None
-        for number in range(count):
-            assert following is not None  # noqa: S101  there is one for each number
-            found = following.result()
-            following = ahead.submit(file.read_row_group, number + 1) if number + 1 < count else None
+        if not count:
+            return
+        following = ahead.submit(file.read_row_group, 0)
+        for number in range(1, count):
+            found, following = following.result(), ahead.submit(file.read_row_group, number)
             yield found
+        yield following.result()
 
 
 def tally(path: str) -> Tally:

@@ -20,7 +20,7 @@ from warehouse import (
 from warehouse.archive_sets import ArchiveSet, Part
 from warehouse.cold_keys import Keys
 from warehouse.cold_manifest import Manifest, Secrets
-from warehouse.cold_store import SealedAlreadyError, Store
+from warehouse.cold_store import SealedAlreadyError, Store, StoreError
 from warehouse.cold_verifying import Known
 from warehouse.cold_writing import Place
 from warehouse.errors import TellableError
@@ -65,7 +65,8 @@ def sealed(
     except SealedAlreadyError:
         cold_writing.discard(place)
         found = _sealed_before(tier, part)
-        assert found is not None  # noqa: S101  nobody removes a manifest of a set that the catalogue has
+        if found is None:
+            raise StoreError("The manifest that was there is gone again: somebody else works in the store.") from None
         return found
     except BaseException:
         cold_writing.discard(place)

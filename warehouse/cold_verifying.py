@@ -12,7 +12,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from warehouse import cold_columns, cold_manifest, cold_reading
-from warehouse.cold_manifest import FileEntry, Manifest, ManifestError, Secrets
+from warehouse.cold_manifest import FileEntry, KeyFilter, Manifest, ManifestError, Secrets
 from warehouse.cold_reading import FOREIGN, MANIFEST, MISSING, ROWS, SCHEMA, DamagedError, Finding
 from warehouse.cold_store import MANIFEST as MANIFEST_FILE
 from warehouse.cold_store import GoneError, Store
@@ -76,7 +76,7 @@ def verify(
         found += _file(store, manifest, entry, number)
         size += entry.bytes
     if manifest.keys:
-        found += _keys(store, manifest)
+        found += _keys(store, manifest, manifest.keys)
     if sum(entry.rows for entry in manifest.files) != manifest.rows:
         found.append(Finding(ROWS, MANIFEST_FILE, "its files' rows do not add up to its rows"))
     return Verdict(set_id, table, manifest, tuple(found), size)
@@ -153,10 +153,9 @@ def _of_another(store: Store, name: str, manifest: Manifest, number: int) -> str
     return f"it is file {said[0]} of {said[2]} in set {said[1]}"
 
 
-def _keys(store: Store, manifest: Manifest) -> list[Finding]:
-    assert manifest.keys is not None  # noqa: S101  asked for only then
+def _keys(store: Store, manifest: Manifest, keys: KeyFilter) -> list[Finding]:
     try:
-        with cold_reading.checked(store, f"{manifest.folder}/{manifest.keys.name}", manifest.keys):
+        with cold_reading.checked(store, f"{manifest.folder}/{keys.name}", keys):
             return []
     except DamagedError as error:
         return error.findings

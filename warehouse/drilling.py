@@ -1,17 +1,14 @@
 """Restores a part of an archive set into a table aside, as a drill, and compares it with what the catalogue says."""
 
-import random
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row
 
-from warehouse import archive_tables, hashes, names
+from warehouse import archive_proof, archive_sets, single
+from warehouse.archive_sets import Part
 from warehouse.build import Workspace
 from warehouse.journal import Writer
 from warehouse.registry import Extract
@@ -20,27 +17,13 @@ PART = "drilled"
 
 
 @dataclass(frozen=True)
-class DrilledPart:
-    """A hot part, as the catalogue has it."""
-
-    set_id: UUID
-    table_name: str
-    load_run_id: UUID
-    archive_version: int
-    archived_at: datetime
-    rows: int
-    checksum: Decimal
-    columns: list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
 class Found:
-    """What came: rows, their checksum, and how many of them are not what their own hash says."""
+    """What came: rows, their checksum with every hash made anew, and how many rows are not what their hash says."""
 
     rows: int
     checksum: Decimal
     damaged: int
-    part: DrilledPart
+    part: Part
 
     @property
     def holds(self) -> bool:
@@ -53,39 +36,21 @@ class Found:
         }
 
 
-def any_part(connection: psycopg.Connection, chance: random.Random) -> DrilledPart | None:
-    """A hot part that holds rows, by chance; None where there is none."""
-    with connection.cursor(row_factory=class_row(DrilledPart)) as cursor:
-        found = cursor.execute(
-            "SELECT p.set_id, p.table_name, p.load_run_id, p.archive_version, p.archived_at, p.rows, p.checksum,"
-            " p.columns FROM restage.archive_parts p JOIN restage.archive_sets s USING (set_id)"
-            " WHERE s.removed_at IS NULL AND p.hot AND p.rows > 0 ORDER BY p.set_id, p.table_name"
-        ).fetchall()
-    return chance.choice(found) if found else None
+def any_part(connection: psycopg.Connection, seed: int) -> Part | None:
+    """One of the hot parts that hold rows; None where there is none."""
+    found = archive_sets.hot_parts(connection)
+    return found[seed % len(found)] if found else None
 
 
-def restore_aside(connection: psycopg.Connection, extract: Extract, part: DrilledPart, writer: Writer) -> Found:
+def restore_aside(connection: psycopg.Connection, extract: Extract, part: Part, writer: Writer) -> Found:
     """Copy the rows of the part into restage_build and hash every one of them anew."""
-    table = Workspace(writer.tag).table(extract, PART)
+    table, of = Workspace(writer.tag).table(extract, PART), archive_proof.of_part(part, extract)
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
-    connection.execute(
-        sql.SQL(
-            "CREATE UNLOGGED TABLE {table} AS SELECT {columns} FROM {archive} a WHERE a.archived_at = {at}"
-            " AND a.archived_load_run_id = {run} AND a.archive_version = {version}"
-        ).format(
-            table=table,
-            columns=names.columns([column["name"] for column in part.columns], of="a"),
-            archive=archive_tables.table(extract),
-            at=sql.Literal(part.archived_at),
-            run=sql.Literal(part.load_run_id),
-            version=sql.Literal(part.archive_version),
-        )
+    connection.execute(sql.SQL("CREATE UNLOGGED TABLE {} AS {}").format(table, archive_sets.rows_of(part)))
+    rows, checksum, damaged = single.row(
+        connection,
+        sql.SQL("SELECT count(*), {checksum}, count(*) FILTER (WHERE a.row_hash <> {made}) FROM {table} a").format(
+            checksum=archive_proof.checksum_anew(of, "a"), made=archive_proof.made(of, "a"), table=table
+        ),
     )
-    beside = ["load_run_file_id", "load_ts", *(column.name for column in extract.staging_only)]
-    rows, checksum, damaged = connection.execute(
-        sql.SQL(
-            "SELECT count(*), coalesce(sum({made}) + sum(hash_record_extended(ROW({beside}), 0)), 0),"
-            " count(*) FILTER (WHERE s.row_hash <> {made}) FROM {table} s"
-        ).format(made=hashes.of_row(extract, "s"), beside=names.columns(beside, of="s"), table=table)
-    ).fetchone() or (0, Decimal(0), 0)
     return Found(rows, checksum, damaged, part)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 
-from warehouse import journal
+from warehouse import journal, single
 
 
 @dataclass(frozen=True)
@@ -33,5 +33,11 @@ def of_job(connection: psycopg.Connection, job_id: UUID) -> Mark | None:
     """None of a job that has had no effect."""
     if noted := journal.done(connection, job_id, journal.FIRST_EFFECT):
         return Mark(datetime.fromisoformat(noted["at"]), noted["lsn"])
-    (at,) = connection.execute("SELECT min(at) FROM restage.effects WHERE job_id = %s", [job_id]).fetchone() or (None,)
+    (at,) = single.row(connection, "SELECT min(at) FROM restage.effects WHERE job_id = %s", [job_id])
     return Mark(at, "") if at else None
+
+
+def last_archived(connection: psycopg.Connection) -> datetime | None:
+    """Up to when the server has handed its WAL over to be kept; None: never, or another server's matter."""
+    at: datetime | None = single.row(connection, "SELECT last_archived_time FROM pg_stat_archiver")[0]
+    return at

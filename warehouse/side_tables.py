@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
+from warehouse import single
 from warehouse.archive_parts import Part, Source
 from warehouse.journal import Writer, tag_of
 from warehouse.registry import Extract
@@ -44,15 +45,14 @@ def make(connection: psycopg.Connection, extract: Extract, part: Part, source: S
     rows = connection.execute(
         sql.SQL("CREATE TABLE {} AS {}").format(sql.Identifier(SCHEMA, name), source.rows)
     ).rowcount
-    with connection.cursor(row_factory=class_row(SideTable)) as cursor:
-        made = cursor.execute(
-            "INSERT INTO restage.side_tables (name, table_name, job_id, set_id, rows, expires_at)"
-            " VALUES (%s, %s, %s, %s, %s, now() + %s)"
-            " RETURNING name, table_name, job_id, set_id, rows, made_at, expires_at, dropped_at",
-            [name, extract.table, writer.job_id, part.set_id, rows, KEPT_FOR],
-        ).fetchone()
-    assert made is not None  # noqa: S101  INSERT … RETURNING gives a row or raises
-    return made
+    made = single.row(
+        connection,
+        "INSERT INTO restage.side_tables (name, table_name, job_id, set_id, rows, expires_at)"
+        " VALUES (%s, %s, %s, %s, %s, now() + %s)"
+        " RETURNING name, table_name, job_id, set_id, rows, made_at, expires_at, dropped_at",
+        [name, extract.table, writer.job_id, part.set_id, rows, KEPT_FOR],
+    )
+    return SideTable(*made)
 
 
 def of_jobs(connection: psycopg.Connection, jobs: Iterable[UUID]) -> list[SideTable]:

@@ -4,7 +4,6 @@ A witness is a count, an order-free checksum and the hashes of some rows; no val
 writers for the moment in which position and snapshot are taken, and read after that.
 """
 
-import random
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +14,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from warehouse import names
+from warehouse import names, single
 from warehouse.registry import Extract, Registry
 
 SAMPLE_ROWS = 20
@@ -59,13 +58,12 @@ def take(connection: psycopg.Connection, other: psycopg.Connection, extract: Ext
         with connection.transaction(force_rollback=True):
             connection.execute("SET LOCAL lock_timeout = '2s'")
             connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(names.staging(extract)))
-            snapshot, at, lsn = connection.execute(
-                "SELECT pg_export_snapshot(), clock_timestamp(), pg_current_wal_insert_lsn()::text"
-            ).fetchone() or ("", None, "")
+            snapshot, at, lsn = single.row(
+                connection, "SELECT pg_export_snapshot(), clock_timestamp(), pg_current_wal_insert_lsn()::text"
+            )
             other.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
             other.execute("SELECT 1")
         found = see(other, extract, names.staging(extract))
-    assert at is not None  # noqa: S101  a SELECT without FROM has a row
     connection.execute(
         "INSERT INTO restage.witnesses (table_name, at, lsn, rows, checksum, sample) VALUES (%s, %s, %s, %s, %s, %s)",
         [extract.table, at, lsn, found.rows, found.checksum, Jsonb(found.sample)],
@@ -93,9 +91,7 @@ def see(connection: psycopg.Connection, extract: Extract, table: sql.Identifier)
     return Seen(rows, checksum, dict(sample))
 
 
-def choose(
-    connection: psycopg.Connection, *, since: datetime, until: datetime, chance: random.Random
-) -> Witness | None:
+def choose(connection: psycopg.Connection, *, since: datetime, until: datetime, seed: int) -> Witness | None:
     """Any one of those between two moments; None where there is none."""
     with connection.cursor(row_factory=class_row(Witness)) as cursor:
         found = cursor.execute(
@@ -103,12 +99,12 @@ def choose(
             " WHERE at BETWEEN %s AND %s ORDER BY witness_id",
             [since, until],
         ).fetchall()
-    return chance.choice(found) if found else None
+    return found[seed % len(found)] if found else None
 
 
 def newest_at(connection: psycopg.Connection) -> datetime | None:
-    (at,) = connection.execute("SELECT max(at) FROM restage.witnesses").fetchone() or (None,)
-    return at if isinstance(at, datetime) else None
+    at: datetime | None = single.row(connection, "SELECT max(at) FROM restage.witnesses")[0]
+    return at
 
 
 def with_rows(connection: psycopg.Connection, registry: Registry) -> list[str]:

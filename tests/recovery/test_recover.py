@@ -64,7 +64,7 @@ def test_destroyed_rows_come_back_beside_staging_as_they_were(recoverable, loade
     recoverable.connection.execute("UPDATE stg.visits SET fee = 99 WHERE visit_id = '1'")
     recoverable.connection.execute("DELETE FROM stg.visits WHERE visit_id = '2'")
     staged = recoverable.staged()
-    job = finished(ask(at=at))
+    job = finished(ask(when=at))
     assert job.state == "succeeded", job.error
     assert recovering.classes_of(job) == Classes(absent=1, changed=1)
     names = [
@@ -73,9 +73,7 @@ def test_destroyed_rows_come_back_beside_staging_as_they_were(recoverable, loade
             "SELECT attname FROM pg_attribute WHERE attrelid = 'stg.visits'::regclass AND attnum > 0 ORDER BY attnum"
         )
     ]
-    assert in_side(recoverable, job, ", ".join(names)) == sorted(before, key=lambda r: r[0]) or sorted(
-        in_side(recoverable, job, ", ".join(names))
-    ) == sorted(before)
+    assert sorted(in_side(recoverable, job, ", ".join(names))) == sorted(before)
     assert in_side(recoverable, job, "visit_id, archived_at, archived_load_run_id") == [
         ("1", at, loaded),
         ("2", at, loaded),
@@ -99,7 +97,7 @@ def test_just_before_a_job_is_the_moment_before_its_first_effect(recoverable, lo
     mark = marks.of_job(recoverable.connection, reprocessed.pk)
     assert mark and mark.lsn
     recoverable.connection.execute("TRUNCATE stg.visits")
-    job = finished(ask(before_job=reprocessed.pk))
+    job = finished(ask(when=reprocessed.pk))
     assert job.state == "succeeded", job.error
     assert in_side(recoverable, job) == [("1", "1.00"), ("2", "2.00")]
     assert recovering.classes_of(job) == Classes(absent=2)
@@ -109,14 +107,14 @@ def test_rows_of_one_load_run_are_compared_with_who_owns_them_now(recoverable, l
     at = moment(recoverable)
     recoverable.deliver("20260106", row("2", fee="3"), row("3"))
     later = moment(recoverable)
-    job = finished(ask(at=later, load_run=loaded))
+    job = finished(ask(when=later, load_run=loaded))
     assert in_side(recoverable, job) == [("1", "1.00")]
-    job = finished(ask(at=at, load_run=loaded))
+    job = finished(ask(when=at, load_run=loaded))
     assert recovering.classes_of(job) == Classes(identical=1, newer=1)
 
 
 def test_a_dry_run_counts_and_leaves_nothing(recoverable, loaded, ask):
-    job = worked(ask(at=moment(recoverable), dry_run=True))
+    job = worked(ask(when=moment(recoverable), dry_run=True))
     assert job.state == "previewed"
     assert recovering.classes_of(job) == Classes(identical=2)
     assert recoverable.connection.execute(
@@ -127,20 +125,20 @@ def test_a_dry_run_counts_and_leaves_nothing(recoverable, loaded, ask):
 def test_it_refuses_what_cannot_be_and_who_may_not(recoverable, loaded, ask):
     now = timezone.now()
     with pytest.raises(PermissionDenied):
-        ask(at=now, actor="operator")
+        ask(when=now, actor="operator")
     with pytest.raises(CannotPlanRecoveryError, match=r"no table stg\.nonsense"):
-        ask(at=now, table="nonsense")
+        ask(when=now, table="nonsense")
     with pytest.raises(CannotPlanRecoveryError, match="has not come yet"):
-        ask(at=now + timedelta(hours=1))
+        ask(when=now + timedelta(hours=1))
     with pytest.raises(CannotPlanRecoveryError, match="has changed nothing"):
-        ask(before_job=uuid4())
+        ask(when=uuid4())
     with pytest.raises(copies.NotRecoverableError, match="before the oldest base backup"):
-        ask(at=now - timedelta(days=365))
+        ask(when=now - timedelta(days=365))
     assert not Job.objects.exists()
 
 
 def test_a_table_that_was_not_there_yet_is_told(recoverable, loaded, ask, backup):
-    job = worked(ask(at=backup.ended_at + timedelta(milliseconds=1)))
+    job = worked(ask(when=backup.ended_at + timedelta(milliseconds=1)))
     assert job.state == "failed"
     assert "does not exist" in job.error or "was not there" in job.error, job.error
 
@@ -148,11 +146,11 @@ def test_a_table_that_was_not_there_yet_is_told(recoverable, loaded, ask, backup
 def test_no_repository_is_told_with_what_to_set(recoverable, loaded, ask, settings):
     settings.BACKUPS = ""
     with pytest.raises(copies.NotRecoverableError, match="RESTAGE_RECOVERY_COMMAND"):
-        ask(at=timezone.now())
+        ask(when=timezone.now())
 
 
 def test_side_tables_go_after_their_time_and_others_stay(recoverable, loaded, ask):
-    job = finished(ask(at=moment(recoverable)))
+    job = finished(ask(when=moment(recoverable)))
     recoverable.connection.execute("CREATE TABLE restage_side.of_somebody (id integer)")
     drop = recovered.drop_expired
     assert drop(recoverable.connection, timezone.now() + timedelta(days=6)) == []

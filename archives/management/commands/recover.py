@@ -28,11 +28,10 @@ class Command(AnsweringCommand):
         parser.add_argument("--dry-run", action="store_true", help="count and compare only")
         answers.offer_wait(parser)
 
-    def handle(self, *, table: str, at: str | None, actor: str | None, **options: Any) -> None:
+    def handle(self, *, table: str, at: str, actor: str | None, **options: Any) -> None:
         with answer(self, as_json=options["json"]) as said:
-            asked = Asked(
-                table.removeprefix("stg."), _moment(at) if at else None, options["before_job"], options["load_run"]
-            )
+            when = options["before_job"] or _moment(at)
+            asked = Asked(table.removeprefix("stg."), when, options["load_run"])
             with connect(warehouse_url(), purpose="plan") as connection:
                 job = recovering.ask(
                     connection,
