@@ -21,10 +21,16 @@ class ArchivesConfig(AppConfig):
             restore_upkeep,
             upkeep,
         )
-        from jobs import kinds, reconciler
+        from jobs import kinds
+        from jobs import upkeep as clock
 
         archive = (keeping.KIND, archiving_cold.KIND, cutting.KIND, cleaning.KIND, *cooling.KINDS, *restore_kind.KINDS)
         for kind in (*archive, backing_up.KIND, drills.KIND, recovering.KIND):
             kinds.register(kind)
-        for one in (upkeep.Upkeep(), cold_upkeep.Upkeep(), restore_upkeep.Upkeep(), recovery_upkeep.Upkeep()):
-            reconciler.also(one)
+        for room, told in (
+            (upkeep, "The upkeep of archives stopped"),
+            (cold_upkeep, "The upkeep of the cold tier stopped"),
+            (restore_upkeep, "The tidying after restores stopped"),
+            (recovery_upkeep, "The upkeep of recovery stopped"),
+        ):
+            clock.regularly(room.by_the_clock, every=room.EVERY, failing=told)

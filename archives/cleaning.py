@@ -38,6 +38,11 @@ def ask(
     active = Job.objects.filter(kind=NAME, state__in=Job.ACTIVE, dry_run=False).first()
     if active and not dry_run:
         raise CleaningError(f"Job {active.pk} cleans up already ({active.state}). Nothing was asked for.")
+    return submit(actor, reason=reason, now=now, older_than=older_than, dry_run=dry_run)
+
+
+def submit(actor: User, *, reason: str, now: datetime, older_than: int | None = None, dry_run: bool = False) -> Job:
+    """The same without the right: for what Restage asks for itself."""
     plan = Plan(kind=NAME, reason=reason, options={"now": now.isoformat(), "older_than": older_than})
     return submission.submit(plan, actor, dry_run=dry_run)
 

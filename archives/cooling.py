@@ -52,12 +52,17 @@ def ask_verify(url: str, set_id: UUID, *, actor: User, deep: bool) -> Job:
         found = archive_sets.of_id(connection, set_id)
         if not cold_verification.cold_parts(connection, [set_id]):
             raise CannotCoolError("The set has no files in the cold tier: there is nothing to verify.")
+    return submit_verify(set_id, found.load_run_id, actor, deep=deep)
+
+
+def submit_verify(set_id: UUID, load_run_id: UUID, actor: User, *, deep: bool) -> Job:
+    """The same without the right: for what Restage asks for itself."""
     plan = Plan(
         kind=VERIFY,
         reason="Whether the files are what was written",
-        options={"set": str(set_id), "load_run": str(found.load_run_id), "deep": deep},
+        options={"set": str(set_id), "load_run": str(load_run_id), "deep": deep},
     )
-    return submission.submit(plan, actor, about=[found.load_run_id])
+    return submission.submit(plan, actor, about=[load_run_id])
 
 
 def set_of(job: Job) -> UUID:

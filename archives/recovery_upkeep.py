@@ -1,8 +1,6 @@
 """What recovery needs done by the clock: base backups, drills, and the removal of what nobody uses any more."""
 
-import logging
 import secrets
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import psycopg
@@ -16,39 +14,26 @@ from jobs.models import Job
 from recovery.backups import Folder
 from warehouse import recovered
 from warehouse.connections import connect
-from warehouse.errors import TellableError
 
 EVERY = timedelta(minutes=1)
 AGAIN_AFTER = timedelta(hours=1)  # what failed is asked for again after this, not at once
-log = logging.getLogger(__name__)
 
 
-class Upkeep:
-    """The reconciler's call, once a minute. `seed`: what decides which moment and which set a drill tries."""
+def by_the_clock(now: datetime) -> None:
+    copies.reap()
+    if copies.current() is not None:
+        ask(now, seed=secrets.randbits(32))
 
-    def __init__(self, seed: Callable[[], int] = lambda: secrets.randbits(32)) -> None:
-        self._next: datetime | None = None
-        self._seed = seed
 
-    def __call__(self, now: datetime) -> None:
-        if self._next and now < self._next:
-            return
-        self._next = now + EVERY
-        try:
-            copies.reap()
-            if copies.current() is not None:
-                self._ask(now)
-        except (TellableError, psycopg.Error, OSError) as error:
-            log.warning("The upkeep of recovery stopped: %s", type(error).__name__)
-
-    def _ask(self, now: datetime) -> None:
-        if is_backup_due(now):
-            backing_up.submit(actors.restage(), reason="By the clock")
-        elif is_drill_due(now):
-            drills.submit(actors.restage(), reason="By the clock", seed=self._seed())
-        with connect(settings.WAREHOUSE_URL, purpose="upkeep of recovery") as connection:
-            recovered.drop_expired(connection, now)
-            tell_overdue(connection, now)
+def ask(now: datetime, *, seed: int) -> None:
+    """Ask for a base backup or a drill that is due; `seed` decides what a drill tries."""
+    if is_backup_due(now):
+        backing_up.submit(actors.restage(), reason="By the clock")
+    elif is_drill_due(now):
+        drills.submit(actors.restage(), reason="By the clock", seed=seed)
+    with connect(settings.WAREHOUSE_URL, purpose="upkeep of recovery") as connection:
+        recovered.drop_expired(connection, now)
+        tell_overdue(connection, now)
 
 
 def is_backup_due(now: datetime) -> bool:

@@ -6,14 +6,15 @@ class ReprocessingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from jobs import kinds, reconciler
-        from reprocessing import rollout, rule_kinds
+        from jobs import kinds, reconciler, upkeep
+        from reprocessing import image_retention, rollout, rule_kinds
         from reprocessing.execution import KINDS
-        from reprocessing.image_retention import Upkeep
 
         for kind in KINDS:
             kinds.register(kind)
         for rule in rule_kinds.KINDS:
             rule_kinds.register(rule)
-        reconciler.also(Upkeep())
+        upkeep.regularly(
+            image_retention.by_the_clock, every=image_retention.EVERY, failing="Before-images could not be purged"
+        )
         reconciler.also(rollout.resume)

@@ -1,10 +1,8 @@
 """Purges before-images that have expired, except where a job still needs them; never without a trace."""
 
-import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import psycopg
 from django.conf import settings
 from django.contrib.auth.models import User
 
@@ -15,10 +13,8 @@ from reprocessing import planning, rolling_back
 from warehouse import before_images
 from warehouse.before_images import ImageSet
 from warehouse.connections import connect
-from warehouse.errors import TellableError
 
 EVERY = timedelta(hours=1)
-log = logging.getLogger(__name__)
 
 
 def needed() -> set[UUID]:
@@ -44,17 +40,5 @@ def purge(url: str, *, now: datetime, actor: User | None = None) -> list[ImageSe
     return purged
 
 
-class Upkeep:
-    """The reconciler's call: purges once an hour; where the warehouse is away, the next hour tries again."""
-
-    def __init__(self) -> None:
-        self._next: datetime | None = None
-
-    def __call__(self, now: datetime) -> None:
-        if self._next and now < self._next:
-            return
-        self._next = now + EVERY
-        try:
-            purge(settings.WAREHOUSE_URL, now=now)
-        except (TellableError, psycopg.Error) as error:
-            log.warning("Before-images could not be purged: %s", type(error).__name__)
+def by_the_clock(now: datetime) -> None:
+    purge(settings.WAREHOUSE_URL, now=now)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from tests.house import row
-from tests.stack import Stack
+from tests.stack import Stack, eventually
 from tests.warehouse.shelf import Shelf
 
 
@@ -30,3 +30,9 @@ def test_wrong_input_is_answered_in_words(stack: Stack):
     assert "say why" in stack.command("archive", nobody, "--reason", " ", code=2)["error"]
     assert "at least" in stack.command("archive", nobody, "--reason", "x", "--retention-days", "3", code=1)["error"]
     assert "0 or more" in stack.command("cleanup", "--older-than", "-1", code=2)["error"]
+
+
+def test_a_worker_makes_the_months_ahead_by_its_clock(stack: Stack):
+    stack.worker()
+    made = "SELECT to_regclass('stg.visits_archive_default') IS NOT NULL"
+    assert eventually(lambda: stack.house.connection.execute(made).fetchone() == (True,))

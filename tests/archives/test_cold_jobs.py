@@ -14,6 +14,7 @@ from archives import cleaning, cold_tier, cold_upkeep, cooling, keeping, restore
 from archives.restore_requests import Wanted
 from audit.models import Event
 from jobs.models import Job
+from jobs.upkeep import Regular
 from tests import cold
 from tests.house import House, row
 from tests.workers import finished, worked
@@ -157,26 +158,34 @@ def test_pages_move_and_verify_for_those_who_may(set_id: UUID, as_):
     assert admin.post(f"/archives/{uuid4()}/cold/verification/").status_code == 404
 
 
-def test_the_upkeep_verifies_what_nobody_has_for_a_day_and_reaps(set_id, moved, store, console, settings, caplog):
+def test_the_upkeep_has_what_nobody_has_looked_at_for_a_day_verified(set_id, moved, store, console, settings):
     url, now = settings.WAREHOUSE_URL, timezone.now()
-    assert cold_upkeep.verify_longest(url, now) == []
+    assert cold_upkeep.verify_longest(url, now) is None
     later = now + timedelta(hours=25)
     damage(store)
-    (verdict,) = cold_upkeep.verify_longest(url, later)
-    assert not verdict.holds and f"set {set_id}" in caplog.text
-    assert actions(set_id)[-1] == "cold archive is damaged"
+    job = cold_upkeep.verify_longest(url, later)
+    assert job and job.requested_by.get_username() == "Restage"
+    assert cold_upkeep.verify_longest(url, later) is None, "one at a time"
+    assert finished(job).state == "failed"
+    assert actions(set_id)[-1] == "cold archive is not verified"
+
+
+def test_the_upkeep_reaps_once_an_hour(set_id, moved, store, console):
+    later = timezone.now() + timedelta(hours=25)
+    upkeep = Regular(cold_upkeep.by_the_clock, every=cold_upkeep.EVERY, failing="stopped")
+    upkeep(later - timedelta(minutes=1))
     (store / "aside" / "x").mkdir(parents=True)
     (store / "aside" / "x" / "rows-0001.parquet").write_bytes(b"x")
-    upkeep = cold_upkeep.Upkeep()
     upkeep(later)
-    upkeep(later + timedelta(minutes=1))
+    assert (store / "aside").exists()
+    upkeep(later + timedelta(hours=1))
     assert not (store / "aside").exists()
 
 
 def test_a_store_that_is_away_only_makes_the_upkeep_wait(set_id, moved, store: Path, settings, caplog):
     settings.ARCHIVE = "s3://nowhere/archive"
-    cold_upkeep.Upkeep()(timezone.now() + timedelta(hours=25))
-    assert "could not be done" in caplog.text
+    Regular(cold_upkeep.by_the_clock, every=cold_upkeep.EVERY, failing="The upkeep stopped")(timezone.now())
+    assert "The upkeep stopped" in caplog.text
 
 
 def test_files_go_after_a_cleanup_has_removed_their_set(set_id, moved, store, console, people, settings):

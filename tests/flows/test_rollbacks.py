@@ -15,6 +15,7 @@ from approvals import gate
 from approvals.models import Request
 from audit.models import Event
 from jobs.models import Job, JobRun
+from jobs.upkeep import Regular
 from reprocessing import image_retention, requests, rollback_requests
 from reprocessing.planning import CannotPlanError, Options
 from tests.house import House, row
@@ -191,7 +192,7 @@ def test_an_expired_before_image_stays_while_a_rollback_needs_it(console, chain,
 
 def test_the_upkeep_purges_once_an_hour_and_survives_a_warehouse_that_is_away(console, chain, settings):
     late = timezone.now() + before_images.KEPT_FOR + timedelta(days=1)
-    upkeep = image_retention.Upkeep()
+    upkeep = Regular(image_retention.by_the_clock, every=image_retention.EVERY, failing="not purged")
     good, settings.WAREHOUSE_URL = settings.WAREHOUSE_URL, "postgresql://nobody@127.0.0.1:1/none"
     upkeep(late)
     settings.WAREHOUSE_URL = good

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -11,7 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
-from jobs import processes, reconciler
+from jobs import processes, reconciler, upkeep
 from jobs.claims import LEASE
 
 RECONCILE_SECONDS = min(5.0, LEASE.total_seconds() / 6)  # a lapsed lease is soon seen, however short it is
@@ -31,7 +32,8 @@ class Command(BaseCommand):
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-        cluster = _start()
+        cluster, ended = _start(), threading.Event()
+        threading.Thread(target=upkeep.run, args=[ended], name="upkeep", daemon=True).start()
         self.stdout.write("The worker waits for jobs.")
         try:
             while not stopping:
@@ -42,6 +44,7 @@ class Command(BaseCommand):
                 _reconcile()
                 _sleep(RECONCILE_SECONDS, until=lambda: stopping)
         finally:
+            ended.set()
             processes.stop([cluster], seconds=STOP_SECONDS)
 
 
