@@ -7,7 +7,7 @@ from uuid import UUID
 from django import forms
 
 from archives.restore_requests import Wanted
-from warehouse.archive_parts import Part
+from warehouse.archive_sets import Part
 
 
 class ChooseForm(forms.Form):

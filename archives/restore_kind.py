@@ -9,7 +9,7 @@ import psycopg
 from archives import asking_again, cold_tier
 from jobs.kinds import Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
-from warehouse import archive_parts, downstream, journal, registry, restoring, unpinning
+from warehouse import archive_holds, downstream, journal, registry, restoring, unpinning
 from warehouse.diff import Diff
 from warehouse.restore_classes import OVERWRITE, Classes
 from warehouse.restoring import RESTORE, STAGING, Previewed, Wish
@@ -37,7 +37,7 @@ def _preview_restore(run: Run) -> Preview:
     found = restoring.preview(run.connection, registry.current(), wish, writer, run.progress, cold_tier.tier())
     refused = restoring.refused(wish, found.classes) or _other_than_shown(plan, found)
     if refused or run.job.dry_run:
-        archive_parts.unuse(run.connection, run.job.pk)
+        archive_holds.disuse(run.connection, run.job.pk)
     changed = [table for table, classes in found.classes.items() if classes.written]
     preview = {
         "tables": {table: classes.as_json() for table, classes in found.classes.items()},

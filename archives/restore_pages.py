@@ -15,13 +15,13 @@ from archives import restore_requests
 from archives.restore_forms import ChooseForm, ReasonForm, RestoreForm
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
-from warehouse import archive_parts
-from warehouse.archive_parts import NoSuchSetError, Part
+from warehouse import archive_sets, archive_sources
+from warehouse.archive_sets import ArchiveSet, Part
 from warehouse.connections import connect
 from warehouse.errors import TellableError
 from warehouse.restoring import RESTORE
 
-MOST_PARTS = 200
+MOST_SETS = 100
 
 
 @require_safe
@@ -31,8 +31,10 @@ def choose(request: Asked) -> HttpResponse:
     form = ChooseForm(request.GET or None)
     wanted = form.cleaned_data if form.is_valid() else {}
     with connect(settings.WAREHOUSE_URL, purpose="archives") as connection:
-        found = archive_parts.listed(connection, wanted.get("run"), _bare(wanted.get("table", "")), MOST_PARTS)
-    context = {"form": form, "sets": _by_set(found), "most": len(found) == MOST_PARTS, "narrowed": form.is_bound}
+        found = archive_sources.listed(connection, wanted.get("run"), _bare(wanted.get("table", "")), MOST_SETS)
+        parts = archive_sets.parts(connection, [one.set_id for one in found])
+    entries = [_entry(one, [part for part in parts if part.set_id == one.set_id]) for one in found]
+    context = {"form": form, "sets": entries, "most": len(found) == MOST_SETS, "narrowed": form.is_bound}
     return render(request, "archives/choose.html", context, status=422 if form.errors else 200)
 
 
@@ -40,13 +42,8 @@ def _bare(table: str) -> str:
     return table.strip().removeprefix("stg.")
 
 
-def _by_set(parts: list[Part]) -> list[dict[str, Any]]:
-    found: dict[UUID, dict[str, Any]] = {}
-    for part in parts:
-        entry = found.setdefault(part.set_id, {"set": part, "parts": [], "rows": 0})
-        entry["parts"].append(part)
-        entry["rows"] += part.rows
-    return list(found.values())
+def _entry(found: ArchiveSet, parts: list[Part]) -> dict[str, Any]:
+    return {"set": found, "parts": parts, "rows": sum(part.rows for part in parts)}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -55,14 +52,14 @@ def restore(request: Asked, set_id: UUID) -> HttpResponseBase:
     """Say how a set is to be put back; what that would do is worked out first, and confirmed on the job's page."""
     try:
         with connect(settings.WAREHOUSE_URL, purpose="archives") as connection:
-            parts = archive_parts.of_set(connection, set_id)
-    except NoSuchSetError as error:
+            found, parts = archive_sets.of_id(connection, set_id), archive_sources.chosen(connection, set_id)
+    except TellableError as error:
         messages.error(request, str(error))
         return redirect("choose_set")
     form = RestoreForm(request.POST or None, parts=parts)
     if request.method == "POST" and form.is_valid() and (job := _ask(request, form, set_id)):
         return redirect(job)
-    context = {"set": parts[0], "parts": parts, "form": form, "rows": sum(part.rows for part in parts)}
+    context = {"set": found, "parts": parts, "form": form, "rows": sum(part.rows for part in parts)}
     return render(request, "archives/restore.html", context, status=422 if form.errors else 200)
 
 

@@ -12,8 +12,8 @@ from access import rights
 from audit.transitions import record
 from jobs import submission
 from jobs.models import Job, Plan
-from warehouse import archive_parts, pins, registry
-from warehouse.archive_parts import Part
+from warehouse import archive_sources, pins, registry
+from warehouse.archive_sets import Part
 from warehouse.connections import connect
 from warehouse.errors import TellableError
 from warehouse.restore_classes import SKIP
@@ -47,19 +47,20 @@ class Wanted:
 
 
 def newest(url: str, load_run_id: UUID, tables: Sequence[str]) -> UUID:
-    """The newest set of a load run (that has the first of these tables). Raises NoSuchSetError."""
+    """The newest set of a load run (that has the first of these tables). Raises NotThereError."""
     with connect(url, purpose="plan") as connection:
-        return archive_parts.newest(connection, load_run_id, tables[0] if tables else "")
+        return archive_sources.newest(connection, load_run_id, tables[0] if tables else "")
 
 
 def ask(url: str, wanted: Wanted, *, reason: str, actor: User, dry_run: bool = False) -> Job:
     """Plan the restore of a set and have its preview made.
 
-    Raises PermissionDenied, NoSuchSetError, AlreadyActiveError, UnreachableWarehouseError.
+    Raises PermissionDenied, NoSuchSetError, RemovedError, NotThereError, AlreadyActiveError,
+    UnreachableWarehouseError.
     """
     rights.demand(actor, rights.RESTORE)
     with connect(url, purpose="plan") as connection:
-        parts = archive_parts.of_set(connection, wanted.set_id, wanted.tables)
+        parts = archive_sources.chosen(connection, wanted.set_id, wanted.tables)
     return _submit(parts, wanted.as_json(), reason=reason, actor=actor, dry_run=dry_run)
 
 
@@ -74,7 +75,7 @@ def confirm(url: str, shown: Job, *, actor: User) -> Job:
     options = {name: value for name, value in shown.plan.options.items() if name != "confirmed"}
     checksums = {table: counts["checksum"] for table, counts in shown.plan.tables.items()}
     with connect(url, purpose="plan") as connection:
-        parts = archive_parts.of_set(connection, UUID(options["set"]), options["tables"])
+        parts = archive_sources.chosen(connection, UUID(options["set"]), options["tables"])
     agreed = {**options, "confirmed": checksums, "shown_by": str(shown.pk)}
     return _submit(parts, agreed, reason=shown.plan.reason, actor=actor, dry_run=False)
 

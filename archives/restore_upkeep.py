@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from jobs.models import Job
-from warehouse import archive_parts, side_tables
+from warehouse import archive_holds, side_tables
 from warehouse.connections import connect
 
 EVERY = timedelta(minutes=1)
@@ -15,10 +15,10 @@ def tidy(url: str, *, now: datetime) -> list[str]:
     """Free the sets of jobs that are over, drop expired side tables; the names of those. Raises what a lost warehouse
     raises."""
     with connect(url, purpose="restore upkeep") as connection:
-        using = archive_parts.using(connection)  # first: a job that begins after this is not among them
+        using = archive_holds.using(connection)  # first: a job that begins after this is not among them
         active = set(Job.objects.filter(pk__in=using, state__in=Job.ACTIVE).values_list("pk", flat=True))
         for job in using - active:
-            archive_parts.unuse(connection, job)
+            archive_holds.disuse(connection, job)
         return side_tables.drop_expired(connection, now)
 
 

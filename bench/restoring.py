@@ -5,16 +5,15 @@ classifies every key, keeps what it replaces in a safety set, folds what is in d
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from psycopg import sql
-from psycopg.types.json import Jsonb
 
 from bench.figures import Figure, alternate, at_most
 from bench.ground import Ground
 from bench.publishing import loaded
-from warehouse import archive_tables, build, builds, diff, drift, names, publish, restoring
+from warehouse import archive_tables, archiving, build, builds, diff, names, publish, restoring, single
 from warehouse.build import Workspace
 from warehouse.canonical import NOTHING
 from warehouse.change import Change
@@ -32,9 +31,9 @@ def measure(ground: Ground) -> Iterator[Figure]:
 
     def spoil() -> None:
         connection.execute(sql.SQL("TRUNCATE {}").format(stg))
-        connection.execute("SET session_replication_role = replica")
+        ground.keep_hashes(extract, kept=False)
         connection.execute(sql.SQL("INSERT INTO {} TABLE restage_build.bench_spoilt").format(stg))
-        connection.execute("RESET session_replication_role")
+        ground.keep_hashes(extract, kept=True)
         connection.execute(sql.SQL("VACUUM ANALYZE {}").format(stg))
         connection.execute(sql.SQL("DELETE FROM {} WHERE archive_reason <> 'bench'").format(archive))
         connection.execute(sql.SQL("VACUUM ANALYZE {}").format(archive))
@@ -46,19 +45,26 @@ def measure(ground: Ground) -> Iterator[Figure]:
 
     def theirs() -> None:
         with connection.transaction():
-            connection.execute("SET LOCAL session_replication_role = replica")  # no upkeep of hashes
             connection.execute(
                 sql.SQL("DELETE FROM {} s USING ({}) k WHERE {}").format(stg, rows, names.same_key(extract, "k", "s"))
             )
             connection.execute(sql.SQL("INSERT INTO {} ({}) {}").format(stg, names.columns(columns), rows))
 
-    pair = alternate(connection, ours, theirs, before_ours=spoil, before_theirs=spoil)
+    def without_hashes() -> None:
+        spoil()
+        ground.keep_hashes(extract, kept=False)
+
+    def with_hashes() -> None:
+        ground.keep_hashes(extract, kept=True)
+        spoil()
+
+    pair = alternate(connection, ours, theirs, before_ours=with_hashes, before_theirs=without_hashes)
     yield at_most("restore_hot", pair.time_ratio, 1.5, baseline="DELETE and INSERT … SELECT in one transaction")
 
 
 def _archived(ground: Ground, extract: Extract) -> UUID:
     """Load a file, archive what it owns, and spoil a column of every row in `bench_spoilt`."""
-    connection, stg, set_id = ground.connection, names.staging(extract), uuid4()
+    connection, stg = ground.connection, names.staging(extract)
     file = loaded(ground, "archived.csv", changed=0, every=1)
     change, space = Change(extract, arrive=(file,)), Workspace("bench")
     build.build(connection, change, space)
@@ -66,42 +72,14 @@ def _archived(ground: Ground, extract: Extract) -> UUID:
         publish.apply(connection, change, space, diff.classify(connection, change, space))
         builds.note_read(connection, extract, {file: NOTHING})
     space.clear(connection, extract)
-    archive_tables.make_ahead(connection, extract, datetime.now(UTC))
-    _keep(ground, extract, set_id, file)
+    (run,) = single.row(connection, "SELECT load_run_id FROM etl.load_run_files WHERE load_run_file_id = %s", [file])
+    with connection.transaction():
+        made = archiving.archive(
+            *(connection, ground.registry, run, [extract.table]),
+            reason="bench",
+            expires_at=single.now(connection) + timedelta(days=90),
+            writer=Writer(uuid4(), 1, "bench"),
+        )
     connection.execute(sql.SQL("UPDATE {} SET occupation = 'Spoilt'").format(stg))
     connection.execute(sql.SQL("CREATE TABLE restage_build.bench_spoilt AS SELECT * FROM {}").format(stg))
-    return set_id
-
-
-def _keep(ground: Ground, extract: Extract, set_id: UUID, file: int) -> None:
-    connection = ground.connection
-    archive, stg = archive_tables.table(extract), names.staging(extract)
-    kept = ["row_hash", *(c.name for c in (*extract.staged, *extract.staging_only)), "load_run_file_id", "load_ts"]
-    targets = drift.targets_of(connection, stg).values()
-    with connection.transaction():
-        (run,) = connection.execute(
-            "INSERT INTO restage.archive_sets (set_id, load_run_id, kind, reason, archived_by, archived_at, expires_at)"
-            " SELECT %s, load_run_id, 'archive', 'bench', 'bench', now(), now() + interval '90 days'"
-            " FROM etl.load_run_files WHERE load_run_file_id = %s RETURNING load_run_id",
-            [set_id, file],
-        ).fetchone() or (None,)
-        connection.execute(
-            sql.SQL(
-                "INSERT INTO {archive} ({kept}, archived_at, archived_load_run_id, archive_reason)"
-                " SELECT {kept}, now(), {run}, 'bench' FROM {stg}"
-            ).format(archive=archive, kept=names.columns(kept), run=sql.Literal(run), stg=stg)
-        )
-        connection.execute(
-            sql.SQL(
-                "INSERT INTO restage.archive_parts (set_id, table_name, load_run_id, archive_version, archived_at,"
-                " rows, bytes, checksum, columns, fingerprint) SELECT {set}, {table}, {run}, 1, now(), count(*), 0,"
-                " sum(row_hash::numeric + hash_record_extended(ROW({own}), 0)), {columns}, '' FROM {archive}"
-            ).format(
-                set=sql.Literal(set_id),
-                table=sql.Literal(extract.table),
-                run=sql.Literal(run),
-                own=names.columns(["load_run_file_id", "load_ts", *(c.name for c in extract.staging_only)]),
-                columns=sql.Literal(Jsonb([{"name": t.name, "type": t.type, "not_null": t.not_null} for t in targets])),
-                archive=archive,
-            )
-        )
+    return made.set_id

@@ -99,6 +99,11 @@ def of_set(connection: psycopg.Connection, set_id: UUID) -> list[Hold]:
         ).fetchall()
 
 
+def using(connection: psycopg.Connection) -> set[UUID]:
+    """The jobs that read sets."""
+    return {job for (job,) in connection.execute("SELECT DISTINCT job_id FROM restage.archive_uses").fetchall()}
+
+
 def users(connection: psycopg.Connection, set_id: UUID) -> list[UUID]:
     """The jobs that read the set now."""
     found = connection.execute("SELECT job_id FROM restage.archive_uses WHERE set_id = %s ORDER BY since", [set_id])

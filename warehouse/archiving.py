@@ -49,6 +49,28 @@ def archive(
     To be called in a transaction. `only`: table → a further condition on its rows (`s`). `now`: when it is archived,
     the transaction's own time if not given. Raises CannotArchiveError.
     """
+    made = begin(connection, load_run_id, reason=reason, expires_at=expires_at, writer=writer, kind=kind, now=now)
+    for extract in sorted((registry.of_table(table) for table in set(tables)), key=registry.extracts.index):
+        attempts = _attempts(connection, extract, load_run_id)
+        condition = _owner(attempts)
+        if only and extract.table in only:
+            condition = sql.SQL("{} AND ({})").format(condition, only[extract.table])
+        chosen = sql.SQL("{} s WHERE {}").format(names.staging(extract), condition)
+        keep(connection, extract, made, chosen, loaded=_loaded(connection, attempts))
+    return made
+
+
+def begin(
+    connection: psycopg.Connection,
+    load_run_id: UUID,
+    *,
+    reason: str,
+    expires_at: datetime,
+    writer: Writer,
+    kind: str,
+    now: datetime | None = None,
+) -> ArchiveSet:
+    """A set without parts."""
     at = now or single.now(connection)
     made = ArchiveSet(uuid4(), load_run_id, kind, reason, writer.job_id, writer.actor, at, expires_at)
     connection.execute(
@@ -56,8 +78,6 @@ def archive(
         " expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
         [made.set_id, load_run_id, kind, reason, writer.job_id, writer.actor, at, expires_at],
     )
-    for extract in sorted((registry.of_table(table) for table in set(tables)), key=registry.extracts.index):
-        _keep(connection, extract, made, (only or {}).get(extract.table))
     return made
 
 
@@ -84,12 +104,22 @@ def extracts_of(connection: psycopg.Connection, load_run_id: UUID) -> set[str] |
     return {name for (name,) in found}
 
 
-def _keep(connection: psycopg.Connection, extract: Extract, made: ArchiveSet, only: sql.Composable | None) -> None:
+def keep(
+    connection: psycopg.Connection,
+    extract: Extract,
+    made: ArchiveSet,
+    chosen: sql.Composable,
+    *,
+    loaded: int | None = None,
+) -> int:
+    """Make the part of one table of the rows of staging that `chosen` (what follows FROM) gives as `s`; how many.
+
+    `loaded`: how many valid records the run once brought, where that says something of the part. Raises
+    CannotArchiveError.
+    """
     table, columns = _ready(connection, extract, made.archived_at)
-    attempts = _attempts(connection, extract, made.load_run_id)
     version = _next_version(connection, extract, made.load_run_id)
-    condition = sql.SQL("{} AND ({})").format(_owner(attempts), only) if only else _owner(attempts)
-    written = _copy(connection, extract, table, columns, condition, made, version)
+    written = _copy(connection, extract, table, columns, chosen, made, version)
     of = archive_proof.hashed(extract, columns)
     part = Part(
         made.set_id,
@@ -98,7 +128,7 @@ def _keep(connection: psycopg.Connection, extract: Extract, made: ArchiveSet, on
         version,
         made.archived_at,
         written,
-        _loaded(connection, attempts),
+        loaded,
         0,
         Decimal(0),
         columns,
@@ -117,6 +147,7 @@ def _keep(connection: psycopg.Connection, extract: Extract, made: ArchiveSet, on
             " Nothing was archived."
         )
     _enter(connection, part, read)
+    return written
 
 
 @dataclass(frozen=True)
@@ -204,7 +235,7 @@ def _copy(
     extract: Extract,
     table: sql.Identifier,
     columns: list[dict[str, Any]],
-    condition: sql.Composable,
+    chosen: sql.Composable,
     made: ArchiveSet,
     version: int,
 ) -> int:
@@ -214,7 +245,7 @@ def _copy(
         sql.SQL(
             "INSERT INTO {archive} (row_hash, {columns}, archived_at, archived_load_run_id, archive_reason,"
             " archive_version) SELECT coalesce(s.row_hash, {made}), {values}, {at}, {run}, {reason}, {version}"
-            " FROM {stg} s WHERE {condition}"
+            " FROM {chosen}"
         ).format(
             archive=table,
             columns=names.columns(copied),
@@ -224,8 +255,7 @@ def _copy(
             run=sql.Literal(made.load_run_id),
             reason=sql.Literal(made.reason),
             version=sql.Literal(version),
-            stg=names.staging(extract),
-            condition=condition,
+            chosen=chosen,
         )
     ).rowcount
 

@@ -13,7 +13,8 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from warehouse import names
-from warehouse.archive_parts import Part, Source
+from warehouse.archive_sets import Part
+from warehouse.archive_sources import Source
 from warehouse.errors import TellableError
 from warehouse.registry import Extract
 

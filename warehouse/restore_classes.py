@@ -17,9 +17,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from warehouse import attempts, code, drift, hashes, names, transform
+from warehouse import archive_proof, attempts, code, drift, hashes, names, single, transform
 from warehouse import change as changes
-from warehouse.archive_parts import Part, Source
+from warehouse.archive_sets import Part
+from warehouse.archive_sources import Source
 from warehouse.build import Workspace
 from warehouse.change import Change
 from warehouse.drift import Fit
@@ -94,41 +95,39 @@ def stage(connection: psycopg.Connection, extract: Extract, source: Source, fit:
 def demand_whole(
     connection: psycopg.Connection, extract: Extract, part: Part, source: Source, space: Workspace
 ) -> None:
-    """Compare the staged rows with what the catalogue says: their number, and their checksum where staging has the
-    columns that it had. The values decide; the hashes that the rows carry do where they are over other columns.
+    """Compare the rows with what the catalogue says: their number, and their checksum with every hash made anew.
 
     Raises DamagedError.
     """
-    rows, made = connection.execute(
-        sql.SQL("SELECT count(*), coalesce(sum(after_hash) + sum(meta), 0) FROM {}").format(space.table(extract, "set"))
-    ).fetchone() or (0, 0)
+    rows, made = single.row(
+        connection,
+        sql.SQL("SELECT count(*), coalesce(sum(after_hash) + sum(meta), 0) FROM {}").format(
+            space.table(extract, "set")
+        ),
+    )
     if rows != part.rows:
         raise DamagedError(
             f"The archive holds {rows:,} of the {part.rows:,} rows that the set had of stg.{extract.table}: it is"
             " damaged. Nothing was changed; another rung of the recovery ladder may hold them."
         )
-    alike = drift.is_alike(part, drift.targets_of(connection, names.staging(extract)))
-    if alike and made != part.checksum and not _is_hashed_otherwise(connection, extract, part, source):
+    if not _is_hashed_alike(connection, extract, part):  # the staged hashes are over other columns
+        of = archive_proof.of_part(part, extract)
+        (made,) = single.row(
+            connection,
+            sql.SQL("SELECT {} FROM ({}) m").format(archive_proof.checksum_anew(of, "m"), source.rows),
+        )
+    if made != part.checksum:
         raise DamagedError(
             f"The archived rows of stg.{extract.table} are not those that were archived: their checksum is another."
             " Nothing was changed; another rung of the recovery ladder may hold them."
         )
 
 
-def _is_hashed_otherwise(connection: psycopg.Connection, extract: Extract, part: Part, source: Source) -> bool:
-    """Whether the hashes that the rows carry add up, and are over other columns than today's: none of them is."""
-    beside = {"load_run_file_id": "", "load_ts": "", **{c.name: c.type for c in extract.staging_only}}
-    kept, of_today = connection.execute(
-        sql.SQL(
-            "SELECT coalesce(sum(m.row_hash::numeric + {beside}), 0),"
-            " count(*) FILTER (WHERE m.row_hash = {made}) FROM ({rows}) m"
-        ).format(
-            beside=hashes.over(beside, "m"),
-            made=hashes.of_row(extract, "m"),
-            rows=source.rows,
-        )
-    ).fetchone() or (Decimal(0), 0)
-    return bool(kept == part.checksum and not of_today)
+def _is_hashed_alike(connection: psycopg.Connection, extract: Extract, part: Part) -> bool:
+    """Whether its checksum was made over the columns, of the types, that staging's hashes are over today."""
+    of = archive_proof.of_part(part, extract)
+    alike = drift.is_alike(part, drift.targets_of(connection, names.staging(extract)))
+    return alike and not of["as_text"] and of == archive_proof.hashed(extract, part.columns)
 
 
 def prove(

@@ -16,8 +16,8 @@ import psycopg
 from psycopg import sql
 
 from warehouse import (
-    archive_parts,
-    archive_sets,
+    archive_holds,
+    archive_sources,
     archive_tables,
     aside,
     cold_loading,
@@ -33,7 +33,8 @@ from warehouse import (
     safety,
     side_tables,
 )
-from warehouse.archive_parts import Part, Source
+from warehouse.archive_sets import ArchiveSet, Part
+from warehouse.archive_sources import Source
 from warehouse.build import Workspace
 from warehouse.change import Change
 from warehouse.cold_sealing import Tier
@@ -47,7 +48,6 @@ from warehouse.publish import CountMismatchError
 from warehouse.registry import Extract, Registry
 from warehouse.reprocess import LOCK_WAIT_MS, ChangedSincePreviewError
 from warehouse.restore_classes import FAIL, SKIP, Classes
-from warehouse.safety import SafetySet
 
 RESTORE = "restore"
 STAGING, SIDE = "staging", "side"
@@ -99,13 +99,13 @@ def preview(
     told: Told = nobody,
     tier: Tier | None = None,
 ) -> Previewed:
-    """The dry run of execute(). The set is in use from here on (archive_parts.unuse()).
+    """The dry run of execute(). The set is in use from here on (archive_holds.disuse()).
 
-    `tier`: where the rows of a set lie that is not in the archive tables. Raises NoSuchSetError, DriftError,
-    CannotRestoreError, DamagedError, StoreError, UnreachableStoreError.
+    `tier`: where the rows of a set lie that is not in the archive tables. Raises NoSuchSetError, RemovedError,
+    NotThereError, DriftError, CannotRestoreError, DamagedError, StoreError, UnreachableStoreError.
     """
     found, space = Previewed(), Workspace(writer.tag)
-    archive_parts.use(connection, wish.set_id, writer.job_id)
+    _use(connection, wish, writer)
     try:
         for ready in _ready(connection, registry, wish, writer, tier, told):
             table = ready.extract.table
@@ -145,9 +145,8 @@ def execute(
 ) -> dict[str, Any]:
     """Restore on behalf of `writer`, in one transaction; the outcome, also when it had been done.
 
-    `expected`: what was approved, by table. `tier`: as preview() takes it. Raises NoSuchSetError, DriftError,
-    CannotRestoreError, ChangedSincePreviewError, BusyError, LostFenceError, DamagedError, StoreError,
-    UnreachableStoreError: nothing was changed.
+    `expected`: what was approved, by table. `tier`: as preview() takes it. Raises what preview() raises, and
+    ChangedSincePreviewError, BusyError, LostFenceError: nothing was changed.
     """
     journal.raise_fence(connection, writer)
     aside.sweep(connection, writer.job_id)
@@ -155,7 +154,7 @@ def execute(
         return outcome
     space = Workspace(writer.tag)
     try:
-        archive_parts.use(connection, wish.set_id, writer.job_id)
+        _use(connection, wish, writer)
         chosen = _ready(connection, registry, wish, writer, tier, told)
         failpoint("restore uses")
         if wish.into == STAGING:
@@ -171,7 +170,7 @@ def execute(
                 outcome = _beside(connection, chosen, writer)
             else:
                 outcome = _put_back(connection, chosen, wish, writer, space, expected)
-            archive_parts.unuse(connection, writer.job_id)
+            archive_holds.disuse(connection, writer.job_id)
             journal.record(connection, writer, RESTORE, outcome)
             journal.effect(connection, writer, RESTORE, outcome)
             failpoint("restoring")
@@ -185,8 +184,9 @@ def execute(
 def _ready(
     connection: psycopg.Connection, registry: Registry, wish: Wish, writer: Writer, tier: Tier | None, told: Told
 ) -> list[Ready]:
-    """The parts in the registry's order. Raises NoSuchSetError, DriftError, CannotRestoreError."""
-    parts = {part.table_name: part for part in archive_parts.of_set(connection, wish.set_id, wish.tables)}
+    """The parts in the registry's order. Raises NoSuchSetError, RemovedError, NotThereError, DriftError,
+    CannotRestoreError."""
+    parts = {part.table_name: part for part in archive_sources.chosen(connection, wish.set_id, wish.tables)}
     known = {extract.table: extract for extract in registry.extracts}
     if undeclared := sorted(parts.keys() - known.keys()):
         raise CannotRestoreError(f"Nothing declares the table {', '.join(undeclared)} any more. Declare it again.")
@@ -194,7 +194,7 @@ def _ready(
     for extract in registry.extracts:
         if part := parts.get(extract.table):
             if tier is None or part.hot or part.cold is None:
-                source = archive_parts.source(connection, extract, part)
+                source = archive_sources.source(connection, part)
             else:
                 source = _from_files(connection, tier, part, writer, told)
             renamed = {old: new for old, new in wish.renamed.items() if old in source.columns}
@@ -205,14 +205,25 @@ def _ready(
     return found
 
 
+def _use(connection: psycopg.Connection, wish: Wish, writer: Writer) -> None:
+    """Keep the set from being removed until disuse(), or until the job is over."""
+    with connection.transaction():
+        archive_holds.use(connection, wish.set_id, writer.job_id)
+
+
 def _from_files(connection: psycopg.Connection, tier: Tier, part: Part, writer: Writer, told: Told) -> Source:
     """The rows of a part that lies in files only, read into a table aside; every file is verified before."""
     into = sql.Identifier("restage_build", f"{part.table_name}_cold_{writer.tag}")
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(into))
-    kept = archive_sets.part(connection, part.set_id, part.table_name)
-    known = cooling.known(kept) if kept else None
     loaded = cold_loading.load(
-        connection, tier.store, tier.secrets, part.set_id, part.table_name, into=into, known=known, told=told
+        connection,
+        tier.store,
+        tier.secrets,
+        part.set_id,
+        part.table_name,
+        into=into,
+        known=cooling.known(part),
+        told=told,
     )
     columns = {column["name"]: column["type"] for column in loaded.columns}
     return Source(columns, sql.SQL("SELECT {} FROM {}").format(names.columns([*columns]), into))
@@ -254,7 +265,7 @@ def _put_back(
     if why := refused(wish, found):
         raise CannotRestoreError(why)
     _refuse_other_than(expected, found)
-    kept: SafetySet | None = None
+    kept: ArchiveSet | None = None
     if any(classes.updated for classes in found.values()):
         kept = safety.begin(connection, chosen[0].part, writer)
     tables = {}
@@ -276,13 +287,13 @@ def _write(
     classes: Classes,
     writer: Writer,
     space: Workspace,
-    kept: SafetySet | None,
+    kept: ArchiveSet | None,
 ) -> int:
     """Under the lock: safety set, delete, insert, pins, what must follow, proof. How many rows were replaced."""
     extract, diff = ready.extract, space.table(ready.extract, "diff")
     replaced = 0
     if kept and classes.updated:
-        replaced = safety.keep(connection, extract, ready.part, kept, space)
+        replaced = safety.keep(connection, extract, kept, space)
         gone = connection.execute(sql.SQL(_DELETE).format(stg=names.staging(extract), diff=diff)).rowcount
         _demand(extract, "kept in the safety set", replaced, classes.updated)
         _demand(extract, "replaced", gone, classes.updated)

@@ -10,7 +10,8 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from warehouse import single
-from warehouse.archive_parts import Part, Source
+from warehouse.archive_sets import Part
+from warehouse.archive_sources import Source
 from warehouse.journal import Writer, tag_of
 from warehouse.registry import Extract
 

@@ -6,6 +6,7 @@ from tests.archived import archive, look, restore
 from tests.house import House, row
 from warehouse import drift
 from warehouse.drift import DriftError
+from warehouse.restore_classes import DamagedError
 
 A = "ALTER TABLE stg.visits "
 
@@ -117,6 +118,13 @@ def test_a_renamed_column_can_be_mapped(house: House, kept):
     house.connection.execute("ALTER TABLE stg.visits RENAME COLUMN reviewed_by TO seen_by")
     restore(house, kept, renamed={"reviewed_by": "seen_by"})
     assert house.connection.execute("SELECT DISTINCT seen_by FROM stg.visits").fetchall() == [("Mere",)]
+
+
+def test_damage_is_found_also_where_the_columns_have_drifted(house: House, kept):
+    house.connection.execute("ALTER TABLE stg.visits ADD COLUMN room text")
+    house.connection.execute("UPDATE stg.visits_archive SET fee = -fee WHERE visit_id = '1'")
+    with pytest.raises(DamagedError):
+        look(house, kept)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import pytest
 
 from tests.archived import archive, look, restore
 from tests.house import House, new_run, row
-from warehouse import unpinning, verification
-from warehouse.archive_parts import NoSuchSetError
+from warehouse import archive_proof, archive_sets, unpinning, verification
+from warehouse.archive_holds import RemovedError
+from warehouse.archive_sources import NotThereError
 from warehouse.journal import Writer
 from warehouse.reprocess import ChangedSincePreviewError
 from warehouse.restore_classes import DamagedError, NotProvenError
@@ -221,10 +222,10 @@ def test_into_a_side_table(house: House, run):
 
 def test_a_removed_set_and_an_unknown_table_are_refused(house: House, run):
     kept = archive(house, run)
-    with pytest.raises(NoSuchSetError, match="holds nothing of calls"):
+    with pytest.raises(NotThereError, match="holds nothing of calls"):
         look(house, kept, tables=("calls",))
     house.connection.execute("UPDATE restage.archive_sets SET removed_at = now()")
-    with pytest.raises(NoSuchSetError, match="has been removed"):
+    with pytest.raises(RemovedError, match="was removed"):
         look(house, kept)
 
 
@@ -250,3 +251,14 @@ def test_core_has_yet_to_follow(house: House, run):
         "SELECT key ->> 'visit_id', class FROM restage.stale_core ORDER BY since DESC LIMIT 1"
     ).fetchall()
     assert stale == ("1", "inserted")
+
+
+def test_a_safety_set_is_an_archive_like_any_other(house: House, run):
+    """Proven by reading, and with a version of its own beside the sets of the same run."""
+    kept = archive(house, run)
+    house.connection.execute("UPDATE stg.visits SET fee = 5 WHERE visit_id = '1'")
+    safety = UUID(restore(house, kept)["safety_set"])
+    (part,) = archive_sets.parts(house.connection, [safety])
+    assert (part.rows, part.archive_version) == (1, 2)
+    assert archive_proof.prove(house.connection, part, house.visits).holds
+    assert part.statistics["visit_id"]["least"] == "1"
