@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 from django.contrib.auth.models import User
+from psycopg import sql
 
 from access import rights
 from archives import copies
@@ -19,7 +20,7 @@ from jobs import submission
 from jobs.kinds import Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
 from recovery.repositories import Target
-from warehouse import aside, journal, marks, proofs, recovered, registry
+from warehouse import aside, journal, marks, proofs, recovered, registry, side_tables
 from warehouse.errors import TellableError
 from warehouse.failpoints import failpoint
 from warehouse.journal import Writer
@@ -139,8 +140,10 @@ def _execute(run: Run) -> dict[str, Any]:
         seconds = float(preview["preview_seconds"])
     with run.connection.transaction():
         journal.hold_fence(run.connection, writer)
-        side = recovered.put_aside(run.connection, writer, extract)
-        outcome = {"tables": {extract.table: classes.as_json()}, "side": side, "at": plan.options["at"]}
+        brought = sql.SQL("TABLE {}").format(recovered.table(writer, extract))
+        side = side_tables.make(run.connection, extract, brought, writer)
+        made = f"{side_tables.SCHEMA}.{side.name}"
+        outcome = {"tables": {extract.table: classes.as_json()}, "side": made, "at": plan.options["at"]}
         proofs.keep(
             run.connection,
             writer,

@@ -12,7 +12,6 @@ from audit.transitions import record
 from jobs import actors
 from jobs.models import Job
 from recovery.backups import Folder
-from warehouse import recovered
 from warehouse.connections import connect
 
 EVERY = timedelta(minutes=1)
@@ -32,7 +31,6 @@ def ask(now: datetime, *, seed: int) -> None:
     elif is_drill_due(now):
         drills.submit(actors.restage(), reason="By the clock", seed=seed)
     with connect(settings.WAREHOUSE_URL, purpose="upkeep of recovery") as connection:
-        recovered.drop_expired(connection, now)
         tell_overdue(connection, now)
 
 

@@ -1,7 +1,6 @@
 """Brings rows of a recovered server into the live warehouse, aside, and compares them with staging as it is now.
 
-They come with the columns that the table had then, and with those of an archive table; what is to become of them is
-asked of `source`, which has the shape in which a restore takes its rows.
+They come with the columns that the table had then, and with those of an archive table.
 """
 
 from dataclasses import asdict, dataclass
@@ -15,13 +14,11 @@ from psycopg import sql
 from warehouse import aside, journal, names
 from warehouse.build import Workspace
 from warehouse.errors import TellableError
-from warehouse.journal import Writer, tag_of
+from warehouse.journal import Writer
 from warehouse.progress import Progress, Told
 from warehouse.registry import Extract
 
 PART = "recovered"
-SIDE = "restage_side"
-KEPT_DAYS = 7
 
 
 class NotThereThenError(TellableError):
@@ -36,14 +33,6 @@ class Wanted:
     at: datetime
     load_run: UUID | None = None
     reason: str = ""
-
-
-@dataclass(frozen=True)
-class Source:
-    """`columns`: name → type of each column that the query `rows` gives."""
-
-    columns: dict[str, str]
-    rows: sql.Composable
 
 
 @dataclass(frozen=True)
@@ -160,22 +149,17 @@ def _copy(
         return writing.rowcount
 
 
-def source(connection: psycopg.Connection, writer: Writer, extract: Extract) -> Source:
-    """The rows that bring() has brought, as a restore takes them."""
+def _brought(connection: psycopg.Connection, writer: Writer, extract: Extract) -> frozenset[str]:
+    """Those that the table had then, as bring() has noted them."""
     noted = aside.noted(connection, writer.job_id, f"recover {extract.table}") or {"columns": {}}
-    columns = {str(name): str(kind) for name, kind in noted["columns"].items()}
-    rows = sql.SQL("SELECT {} FROM {}").format(names.columns(list(columns)), table(writer, extract))
-    return Source(columns, rows)
+    return frozenset(noted["columns"])
 
 
 def classify(connection: psycopg.Connection, writer: Writer, extract: Extract) -> Classes:
     """Compare the brought rows with staging: values of the columns that both have, then the extraction time of the
     owners. An owner that is not known any more counts as newer: its row is left."""
-    both = [
-        column.name
-        for column in (*extract.staged, *extract.staging_only)
-        if column.name in source(connection, writer, extract).columns
-    ]
+    then = _brought(connection, writer, extract)
+    both = [column.name for column in (*extract.staged, *extract.staging_only) if column.name in then]
     found = connection.execute(
         sql.SQL(_CLASSES).format(
             recovered=table(writer, extract),
@@ -199,37 +183,3 @@ _CLASSES = """SELECT CASE WHEN s.load_run_file_id IS NULL THEN 'absent'
 FROM {recovered} r LEFT JOIN {stg} s ON {same}
 LEFT JOIN etl.load_run_files o ON o.load_run_file_id = r.load_run_file_id
 LEFT JOIN etl.load_run_files n ON n.load_run_file_id = s.load_run_file_id GROUP BY 1"""
-
-
-def side_name(extract: Extract, job_id: UUID) -> str:
-    return f"{extract.table}_{tag_of(job_id)}"
-
-
-def put_aside(connection: psycopg.Connection, writer: Writer, extract: Extract) -> str:
-    """Inside a transaction: make a side table of the brought rows, that stays until drop_expired(); its name."""
-    name = side_name(extract, writer.job_id)
-    target = sql.Identifier(SIDE, name)
-    connection.execute(sql.SQL("CREATE TABLE {} AS TABLE {}").format(target, table(writer, extract)))
-    (until,) = connection.execute(
-        "SELECT (now() + %s * interval '1 day')::timestamp(0)::text", [KEPT_DAYS]
-    ).fetchone() or ("",)
-    connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(target, sql.Literal(f"{_COMMENT}{until}")))
-    return f"{SIDE}.{name}"
-
-
-def drop_expired(connection: psycopg.Connection, now: datetime) -> list[str]:
-    """Drop the side tables whose time is over; one that somebody reads is left for the next round."""
-    found = connection.execute(
-        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind = 'r'"
-        " AND obj_description(oid, 'pg_class') LIKE %s"
-        " AND substr(obj_description(oid, 'pg_class'), %s)::timestamptz < %s ORDER BY 1",
-        [SIDE, f"{_COMMENT}%", len(_COMMENT) + 1, now],
-    ).fetchall()
-    for (name,) in found:
-        with connection.transaction():
-            connection.execute("SET LOCAL lock_timeout = '1s'")
-            connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(SIDE, name)))
-    return [name for (name,) in found]
-
-
-_COMMENT = "Recovered by Restage, kept until "

@@ -347,7 +347,7 @@ def _beside(connection: psycopg.Connection, chosen: list[Ready], writer: Writer)
     """Put each part into a table of its own. Raises CannotRestoreError where rows are missing."""
     tables, made = {}, {}
     for ready in chosen:
-        side = side_tables.make(connection, ready.extract, ready.part, ready.source, writer)
+        side = side_tables.make(connection, ready.extract, ready.source.rows, writer, set_id=ready.part.set_id)
         if side.rows != ready.part.rows:
             raise CannotRestoreError(
                 f"The archive holds {side.rows:,} of the {ready.part.rows:,} rows that the set had of"

@@ -1,4 +1,4 @@
-"""Tables into which a set is restored beside staging, named by Restage, with a day on which they are dropped."""
+"""Tables beside staging into which rows are restored or recovered: named by Restage, dropped on their day."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,14 +10,12 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from warehouse import single
-from warehouse.archive_sets import Part
-from warehouse.archive_sources import Source
 from warehouse.journal import Writer, tag_of
 from warehouse.registry import Extract
 
 SCHEMA = "restage_side"
 KEPT_FOR = timedelta(days=7)
-TABLE = """name text PRIMARY KEY, table_name text NOT NULL, job_id uuid NOT NULL, set_id uuid NOT NULL,
+TABLE = """name text PRIMARY KEY, table_name text NOT NULL, job_id uuid NOT NULL, set_id uuid,
         rows bigint NOT NULL, made_at timestamptz NOT NULL DEFAULT now(), expires_at timestamptz NOT NULL,
         dropped_at timestamptz"""
 
@@ -29,7 +27,7 @@ class SideTable:
     name: str
     table_name: str
     job_id: UUID
-    set_id: UUID
+    set_id: UUID | None
     rows: int
     made_at: datetime
     expires_at: datetime
@@ -40,20 +38,25 @@ def name_of(extract: Extract, job_id: UUID) -> str:
     return f"{extract.table}_{tag_of(job_id)}"
 
 
-def make(connection: psycopg.Connection, extract: Extract, part: Part, source: Source, writer: Writer) -> SideTable:
-    """Inside the restore's transaction: the rows of the part as they were archived, under the columns of then."""
+def make(
+    connection: psycopg.Connection,
+    extract: Extract,
+    rows: sql.Composable,
+    writer: Writer,
+    *,
+    set_id: UUID | None = None,
+) -> SideTable:
+    """Inside the job's transaction: put what `rows` gives beside staging. `set_id`: of which archive set they are."""
     name = name_of(extract, writer.job_id)
-    rows = connection.execute(
-        sql.SQL("CREATE TABLE {} AS {}").format(sql.Identifier(SCHEMA, name), source.rows)
-    ).rowcount
-    made = single.row(
+    made = connection.execute(sql.SQL("CREATE TABLE {} AS {}").format(sql.Identifier(SCHEMA, name), rows)).rowcount
+    entered = single.row(
         connection,
         "INSERT INTO restage.side_tables (name, table_name, job_id, set_id, rows, expires_at)"
         " VALUES (%s, %s, %s, %s, %s, now() + %s)"
         " RETURNING name, table_name, job_id, set_id, rows, made_at, expires_at, dropped_at",
-        [name, extract.table, writer.job_id, part.set_id, rows, KEPT_FOR],
+        [name, extract.table, writer.job_id, set_id, made, KEPT_FOR],
     )
-    return SideTable(*made)
+    return SideTable(*entered)
 
 
 def of_jobs(connection: psycopg.Connection, jobs: Iterable[UUID]) -> list[SideTable]:

@@ -21,7 +21,7 @@ from reprocessing import requests
 from reprocessing.planning import Options
 from tests.house import House, row
 from tests.workers import finished, worked
-from warehouse import marks, proofs, recovered
+from warehouse import marks, proofs, side_tables
 from warehouse.recovered import Classes
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -152,7 +152,7 @@ def test_no_repository_is_told_with_what_to_set(recoverable, loaded, ask, settin
 def test_side_tables_go_after_their_time_and_others_stay(recoverable, loaded, ask):
     job = finished(ask(when=moment(recoverable)))
     recoverable.connection.execute("CREATE TABLE restage_side.of_somebody (id integer)")
-    drop = recovered.drop_expired
+    drop = side_tables.drop_expired
     assert drop(recoverable.connection, timezone.now() + timedelta(days=6)) == []
     assert drop(recoverable.connection, timezone.now() + timedelta(days=8)) == [job.outcome["side"].split(".")[1]]
     with pytest.raises(psycopg.errors.UndefinedTable):
