@@ -4,7 +4,7 @@ import os
 import sys
 
 import django
-from django.core.management import execute_from_command_line
+from django.core.management import execute_from_command_line, get_commands
 
 from audit import circumstances
 from config import databases, environment
@@ -12,9 +12,8 @@ from warehouse import registry
 from warehouse.commands import JSON, stop
 from warehouse.declarations import DeclarationError
 
-OURS = frozenset(
-    {"warehouse", "reprocess", "rollback", "discover", "jobs", "worker", "ps", "demo", "accounts", "audit"}
-)
+# The rooms whose commands find the embedded databases up to date.
+ROOMS = frozenset({"config", "warehouse", "jobs", "approvals", "archives", "reprocessing"})
 
 
 def main() -> None:
@@ -29,11 +28,12 @@ def main() -> None:
         stop(f"{error}\nNothing was started.", 1, as_json=as_json)
     except databases.NoServerError as error:
         stop(str(error), 1, as_json=as_json)
-    if sys.argv[1:2] and sys.argv[1] in OURS and not {"-h", "--help"} & set(sys.argv):
+    if sys.argv[1:2] and not {"-h", "--help"} & set(sys.argv):
         django.setup()
-        from config.embedded_setup import bring_up_to_date
+        if get_commands().get(sys.argv[1]) in ROOMS:
+            from config.embedded_setup import bring_up_to_date
 
-        bring_up_to_date()
+            bring_up_to_date()
     with circumstances.of(circumstances.COMMAND):
         execute_from_command_line(sys.argv)
 

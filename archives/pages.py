@@ -1,6 +1,6 @@
 """The pages of archives: the catalogue, one set, and the forms that ask for an archive and for a key."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -218,30 +218,31 @@ def verify(request: Asked, set_id: UUID) -> HttpResponseBase:
 @require_POST
 @rights.requires(rights.HOLD)
 def hold(request: Asked, set_id: UUID) -> HttpResponseBase:
-    form = ReasonForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, "Nothing was held: say why.")
-        return redirect("archive_set", set_id)
-    try:
-        acts.place_hold(settings.WAREHOUSE_URL, set_id, reason=form.cleaned_data["reason"], actor=request.user)
-        messages.success(request, "On hold: nothing removes this set until the hold is released.")
-    except NoSuchSetError as error:
-        raise Http404(str(error)) from error
-    except TellableError as error:
-        messages.error(request, str(error))
-    return redirect("archive_set", set_id)
+    def act(reason: str) -> str:
+        acts.place_hold(settings.WAREHOUSE_URL, set_id, reason=reason, actor=request.user)
+        return "On hold: nothing removes this set until the hold is released."
+
+    return _with_reason(request, set_id, act, without="Nothing was held: say why.")
 
 
 @require_POST
 @rights.requires(rights.HOLD)
 def release(request: Asked, set_id: UUID, hold_id: int) -> HttpResponseBase:
+    def act(reason: str) -> str:
+        acts.release_hold(settings.WAREHOUSE_URL, set_id, hold_id, why=reason, actor=request.user)
+        return "Released. The set goes when it has expired, unless another hold stands."
+
+    return _with_reason(request, set_id, act, without="Nothing was released: say why.")
+
+
+def _with_reason(request: Asked, set_id: UUID, act: Callable[[str], str], *, without: str) -> HttpResponseBase:
+    """Do to a set what needs a reason; `act` gives what is then told, `without` is told where there is none."""
     form = ReasonForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, "Nothing was released: say why.")
-        return redirect("archive_set", set_id)
     try:
-        acts.release_hold(settings.WAREHOUSE_URL, set_id, hold_id, why=form.cleaned_data["reason"], actor=request.user)
-        messages.success(request, "Released. The set goes when it has expired, unless another hold stands.")
+        if form.is_valid():
+            messages.success(request, act(form.cleaned_data["reason"]))
+        else:
+            messages.error(request, without)
     except NoSuchSetError as error:
         raise Http404(str(error)) from error
     except TellableError as error:

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from warehouse import archive_proof, archive_sets, cold_loading, cold_sealing, cold_verifying, journal
 from warehouse.archive_sets import Part
+from warehouse.cold_loading import Loaded
 from warehouse.cold_manifest import Manifest
 from warehouse.cold_reading import CHECKSUM, DamagedError, Finding
 from warehouse.cold_sealing import CannotCoolError, Tier
@@ -148,6 +149,20 @@ def _refuse_in_use(connection: psycopg.Connection, set_id: UUID, writer: Writer)
         raise CannotCoolError("Another job reads this set. Its hot rows stay; ask again when that job is over.")
 
 
+def bring(connection: psycopg.Connection, tier: Tier, part: Part, *, into: sql.Identifier, told: Told) -> Loaded:
+    """Make `into` of the cold rows of a part. Raises what cold_loading.load() raises."""
+    return cold_loading.load(
+        connection,
+        tier.store,
+        tier.secrets,
+        part.set_id,
+        part.table_name,
+        into=into,
+        known=known(part),
+        told=told,
+    )
+
+
 def prove(connection: psycopg.Connection, tier: Tier, part: Part, writer: Writer, *, told: Told = nobody) -> Manifest:
     """Read the cold rows of a part into a table aside and make every hash anew from the values.
 
@@ -158,16 +173,7 @@ def prove(connection: psycopg.Connection, tier: Tier, part: Part, writer: Writer
         journal.hold_fence(connection, writer)
         connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(aside))
     try:
-        loaded = cold_loading.load(
-            connection,
-            tier.store,
-            tier.secrets,
-            part.set_id,
-            part.table_name,
-            into=aside,
-            known=known(part),
-            told=told,
-        )
+        loaded = bring(connection, tier, part, into=aside, told=told)
         (anew,) = connection.execute(
             sql.SQL("SELECT {} FROM {} a").format(archive_proof.checksum_anew(loaded.manifest.hashed, "a"), aside)
         ).fetchone() or (None,)

@@ -20,7 +20,6 @@ from warehouse import (
     archive_sources,
     archive_tables,
     aside,
-    cold_loading,
     cooling,
     downstream,
     drift,
@@ -215,16 +214,7 @@ def _from_files(connection: psycopg.Connection, tier: Tier, part: Part, writer: 
     """The rows of a part that lies in files only, read into a table aside; every file is verified before."""
     into = sql.Identifier("restage_build", f"{part.table_name}_cold_{writer.tag}")
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(into))
-    loaded = cold_loading.load(
-        connection,
-        tier.store,
-        tier.secrets,
-        part.set_id,
-        part.table_name,
-        into=into,
-        known=cooling.known(part),
-        told=told,
-    )
+    loaded = cooling.bring(connection, tier, part, into=into, told=told)
     columns = {column["name"]: column["type"] for column in loaded.columns}
     return Source(columns, sql.SQL("SELECT {} FROM {}").format(names.columns([*columns]), into))
 
