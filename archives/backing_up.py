@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from access import rights
 from archives import copies, witnessing
 from jobs import submission
-from jobs.kinds import Kind, Preview, Run, writer_of
+from jobs.kinds import Described, Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
 from recovery.backups import BaseBackup, Folder
 from recovery.errors import CannotBackUpError
@@ -103,4 +103,19 @@ def _published(connection: psycopg.Connection, job_id: Any) -> dict[str, Any] | 
     return journal.done(connection, job_id, STEP)
 
 
-KIND = Kind(NAME, "Base backup", False, _preview, _execute, _published, asks_by_size=False)
+def _describe(job: Job) -> Described:
+    made = (job.outcome or {}).get("backup", {})
+    megabytes = made.get("bytes", 0) / 1e6
+    return Described(
+        what="Copy the whole embedded server, so that moments from then on can be recovered, and check the copy.",
+        number=1,
+        counted="base backup",
+        columns=(),
+        rows=[],
+        way_back=f"Nothing is changed by it. Backups go after {settings.BACKUP_DAYS:g} days.",
+        ended=f"Taken and checked: {megabytes:,.1f} MB. Every moment from its end on can be recovered.",
+        verb="Take",
+    )
+
+
+KIND = Kind(NAME, "Base backup", False, _preview, _execute, _published, asks_by_size=False, describe=_describe)

@@ -18,7 +18,7 @@ from access import rights
 from archives import copies, witnessing
 from audit.transitions import record
 from jobs import submission
-from jobs.kinds import Kind, Preview, Run, writer_of
+from jobs.kinds import Described, Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
 from recovery.backups import Folder
 from recovery.repositories import Repository, Target
@@ -175,6 +175,21 @@ def is_overdue(connection: psycopg.Connection, now: datetime) -> bool:
     return newest is None or newest < now - timedelta(days=settings.DRILL_DAYS + 1)
 
 
+def _describe(job: Job) -> Described:
+    tried = (job.outcome or {}).get("drilled", {})
+    return Described(
+        what="Restore an archive set and recover a moment, each chosen by chance, into tables aside; compare"
+        " them with what was noted of them, and time it.",
+        number=len(tried),
+        counted="way back was tried" if len(tried) == 1 else "ways back were tried",
+        columns=(),
+        rows=[],
+        way_back="Staging is not touched, and the tables aside are gone.",
+        ended=" ".join(tried.values()),
+        verb="Drill",
+    )
+
+
 KIND = Kind(
     NAME,
     "Drill",
@@ -184,4 +199,5 @@ KIND = Kind(
     lambda connection, job_id: journal.done(connection, job_id, STEP),
     ended=_ended,
     asks_by_size=False,
+    describe=_describe,
 )

@@ -17,7 +17,7 @@ from psycopg import sql
 from access import rights
 from archives import copies
 from jobs import submission
-from jobs.kinds import Kind, Preview, Run, writer_of
+from jobs.kinds import Described, Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
 from recovery.repositories import Target
 from warehouse import aside, journal, marks, proofs, recovered, registry, side_tables
@@ -179,16 +179,28 @@ def as_json(job: Job) -> dict[str, Any]:
     }
 
 
-def lines(job: Job) -> list[str]:
-    """The same in words."""
-    classes = classes_of(job)
-    if classes is None:
-        return []
-    told = ", ".join(f"{keys:,} {name}" for name, keys in asdict(classes).items())
-    side = (job.outcome or {}).get("side")
-    return [f"  {classes.rows:,} rows as of {target_in(job.plan)}: {told}", *([f"  in {side}"] if side else [])]
+def _describe(job: Job) -> Described:
+    options, classes, side = job.plan.options, classes_of(job) or Classes(), (job.outcome or {}).get("side", "")
+    whose = f", those that load run {options['load_run']} owned," if options["load_run"] else ""
+    return Described(
+        what=f"Recover the rows of stg.{options['table']}{whose} as they were at {target_in(job.plan)}, by a throw-away"
+        " server, into a table beside staging.",
+        number=classes.rows,
+        counted="row comes back" if classes.rows == 1 else "rows come back",
+        columns=("Not in staging", "Identical", "Same owner, changed", "Older owner", "Newer owner"),
+        rows=[(f"stg.{options['table']}", tuple(f"{keys:,}" for keys in asdict(classes).values()))],
+        way_back="Staging is not touched, and the table beside it goes by itself after a week.",
+        ended=f"The rows lie in {side}. Staging is as it was.",
+        verb="Recover",
+    )
 
 
 KIND = Kind(
-    NAME, "Recovery", False, _preview, _execute, lambda connection, job_id: journal.done(connection, job_id, STEP)
+    NAME,
+    "Recovery",
+    False,
+    _preview,
+    _execute,
+    lambda connection, job_id: journal.done(connection, job_id, STEP),
+    describe=_describe,
 )

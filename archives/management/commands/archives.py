@@ -91,11 +91,13 @@ def _verify(said: Answer, connection: psycopg.Connection, user: Any, options: di
     parts, found = cold_verification.cold_parts(connection, sets), []
     for part in parts:
         verdict = cold_verification.verify(connection, cold_tier.tier(), part)
-        cooling.told(user, part.set_id, {part.table_name: verdict.as_json()}, deep=False)
         found.append(verdict)
         said.line(f"{'sound  ' if verdict.holds else 'DAMAGED'} {part.set_id} stg.{part.table_name}")
         for finding in verdict.findings:
             said.line(f"  {finding.verdict}: {finding.where}: {finding.told}")
+    for set_id in dict.fromkeys(verdict.set_id for verdict in found):
+        of_set = {verdict.table: verdict.as_json() for verdict in found if verdict.set_id == set_id}
+        cooling.told(user, set_id, of_set, deep=False)
     broken = sum(not verdict.holds for verdict in found)
     said.result = {"parts": [verdict.as_json() for verdict in found], "verified": len(found), "damaged": broken}
     said.line(f"{len(found):,} cold parts verified, {broken:,} damaged")

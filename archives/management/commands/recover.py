@@ -46,8 +46,6 @@ class Command(AnsweringCommand):
             finally:
                 job.refresh_from_db()
                 said.result |= recovering.as_json(job)
-            for line in recovering.lines(job):
-                said.line(line)
 
 
 def _moment(text: str) -> datetime:
