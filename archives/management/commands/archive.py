@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from archives import keeping
 from jobs import actors, answers
-from warehouse.commands import AnsweringCommand, Refusal, answer
+from warehouse.commands import AnsweringCommand, Refusal, answer, demand_tables
 
 
 class Command(AnsweringCommand):
@@ -39,7 +39,7 @@ class Command(AnsweringCommand):
                 reason=reason.strip(),
                 actor=actors.of_shell(actor),
                 now=timezone.now(),
-                tables=options["tables"],
+                tables=demand_tables(*options["tables"]),
                 retention_days=options["retention_days"],
                 cold=options["cold"],
                 dry_run=options["dry_run"],

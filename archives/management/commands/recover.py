@@ -10,7 +10,7 @@ from django.utils import timezone
 from archives import recovering
 from archives.recovering import Asked
 from jobs import actors, answers
-from warehouse.commands import AnsweringCommand, Refusal, answer, warehouse_url
+from warehouse.commands import AnsweringCommand, Refusal, answer, demand_tables, warehouse_url
 from warehouse.connections import connect
 
 
@@ -31,7 +31,7 @@ class Command(AnsweringCommand):
     def handle(self, *, table: str, at: str, actor: str | None, **options: Any) -> None:
         with answer(self, as_json=options["json"]) as said:
             when = options["before_job"] or _moment(at)
-            asked = Asked(table.removeprefix("stg."), when, options["load_run"])
+            asked = Asked(demand_tables(table)[0], when, options["load_run"])
             with connect(warehouse_url(), purpose="plan") as connection:
                 job = recovering.ask(
                     connection,

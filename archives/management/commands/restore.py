@@ -10,7 +10,7 @@ from archives import restore_report, restore_requests
 from archives.restore_forms import mapping
 from archives.restore_requests import Wanted
 from jobs import actors, answers
-from warehouse.commands import AnsweringCommand, Refusal, answer
+from warehouse.commands import AnsweringCommand, Refusal, answer, demand_tables
 from warehouse.restore_classes import ON_NEWER, SKIP
 from warehouse.restoring import INTO, STAGING
 
@@ -47,7 +47,7 @@ class Command(AnsweringCommand):
                 renamed = mapping(options["map"])
             except ValueError as error:
                 raise Refusal(f"--map: {error}", code=2) from error
-            tables = [table.removeprefix("stg.") for table in options["table"]]
+            tables = demand_tables(*options["table"])
             chosen = restore_requests.newest(settings.WAREHOUSE_URL, run, tables) if run else options["set"]
             wanted = Wanted(chosen, tuple(tables), options["into"], options["on_newer"], renamed)
             job = restore_requests.ask(
