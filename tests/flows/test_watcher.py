@@ -46,7 +46,7 @@ def test_what_happens_while_it_is_killed_or_cut_off_is_made_up_for(stack: Stack)
     second = stack.watcher()
     eventually(lambda: jobs_of(stack, run))
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'restage watch'"
-    assert stack.house.connection.execute(cut).fetchall() == [(True,)]
+    assert set(stack.house.connection.execute(cut).fetchall()) == {(True,)}  # that of the killed one may linger
     run, _at = fail_a_run(stack.house, 3, stack.house.connection)
     eventually(lambda: jobs_of(stack, run))
     began = time.monotonic()
