@@ -1,10 +1,8 @@
 """What people fill in of schedules, triggers and blackout windows."""
 
 from typing import Any, cast
-from zoneinfo import available_timezones
 
 from django import forms
-from django.conf import settings
 from django.contrib.auth.models import User
 
 from reprocessing import askers, rule_kinds, slots
@@ -13,19 +11,9 @@ from reprocessing.blackouts import WEEKDAYS, InForce
 from reprocessing.forms import offer, offer_extracts
 from reprocessing.schedules import MOST_CAUGHT_UP
 from reprocessing.slots import NoScheduleError
+from reprocessing.zone_field import ZoneField
 
 OWNER_HELP = "It asks on their behalf, by their right at that time. Neither they nor who writes this approves its jobs."
-
-
-def zones() -> list[tuple[str, str]]:
-    """Every zone there is, the console's own first."""
-    own = settings.TIME_ZONE
-    return [(own, own), ("UTC", "UTC"), *((zone, zone) for zone in sorted(available_timezones() - {own, "UTC"}))]
-
-
-def _offer_zones(form: forms.BaseForm) -> None:
-    offer(form, "zone", zones())
-    form.fields["zone"].initial = settings.TIME_ZONE
 
 
 def _offer_owners(form: forms.BaseForm) -> None:
@@ -33,7 +21,7 @@ def _offer_owners(form: forms.BaseForm) -> None:
 
 
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own takes none
-    zone = forms.ChoiceField(label="Time zone")
+    zone = ZoneField()
 
     class Meta:
         model = Schedule
@@ -54,7 +42,6 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own t
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        _offer_zones(self)
         _offer_owners(self)
 
     def clean_catch_up_most(self) -> int:
@@ -133,7 +120,7 @@ class BlackoutForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own t
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": "Tick at least one day."},
     )
-    zone = forms.ChoiceField(label="Time zone")
+    zone = ZoneField()
 
     class Meta:
         model = Blackout
@@ -147,10 +134,6 @@ class BlackoutForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own t
             "begins": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
             "ends": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
         }
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        _offer_zones(self)
 
 
 class PastBlackoutForm(forms.Form):

@@ -1,17 +1,21 @@
 """A warehouse of its own for every test that asks: a copy of a template on the tests' embedded server."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.test import Client
@@ -24,6 +28,7 @@ from tests import home
 from tests.house import VISITS, House
 from tests.stack import MANAGE, Stack
 from warehouse import adoption, registry
+from warehouse.commands import JSON
 
 CALLS = VISITS.replace("# Visits.", "# Calls.").replace("Visits", "Calls").replace("visit", "call")
 
@@ -158,6 +163,22 @@ def console(house: House, people, settings, monkeypatch, warehouse_url: str) -> 
     yield house
     connections["warehouse"].close()
     connections["warehouse"] = former
+
+
+@pytest.fixture
+def told(console: House) -> Callable[..., Any]:
+    """What a command answers with --json, in this process; it must end with `code`."""
+
+    def asked(*words: str, code: int = 0) -> Any:
+        out, ended = StringIO(), 0
+        try:
+            call_command(*words, JSON, stdout=out, stderr=StringIO())
+        except SystemExit as stopped:
+            ended = int(str(stopped.code))
+        assert ended == code, out.getvalue()
+        return json.loads(out.getvalue())
+
+    return asked
 
 
 @pytest.fixture

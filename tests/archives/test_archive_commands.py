@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
 from tests.house import row
@@ -24,12 +25,14 @@ def test_archive_and_cleanup(stack: Stack):
     assert shelf.part(old).hot is False
 
 
-def test_wrong_input_is_answered_in_words(stack: Stack):
+@pytest.mark.django_db(databases="__all__")
+def test_wrong_input_is_answered_in_words(told):
     nobody = "00000000-0000-0000-0000-000000000000"
-    assert "no load run" in stack.command("archive", nobody, "--reason", "x", code=1)["error"]
-    assert "say why" in stack.command("archive", nobody, "--reason", " ", code=2)["error"]
-    assert "at least" in stack.command("archive", nobody, "--reason", "x", "--retention-days", "3", code=1)["error"]
-    assert "0 or more" in stack.command("cleanup", "--older-than", "-1", code=2)["error"]
+    assert "no load run" in told("archive", nobody, "--reason", "x", code=1)["error"]
+    assert "say why" in told("archive", nobody, "--reason", " ", code=2)["error"]
+    assert "at least" in told("archive", nobody, "--reason", "x", "--retention-days", "3", code=1)["error"]
+    assert "0 or more" in told("cleanup", "--older-than", "-1", code=2)["error"]
+    assert "There is no table nope" in told("archive", nobody, "--reason", "x", "--tables", "nope", code=2)["error"]
 
 
 def test_a_worker_makes_the_months_ahead_by_its_clock(stack: Stack):

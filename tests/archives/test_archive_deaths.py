@@ -43,7 +43,7 @@ def test_an_archive_survives_the_death_of_its_worker(stack: Stack, point: str):
     assert done["tables"]["visits"]["rows"] == 2
 
 
-@pytest.mark.parametrize("point", ["condemned", "cleared", "cleaned"])
+@pytest.mark.parametrize("point", ["condemned", "cleared"])
 def test_a_cleanup_survives_the_death_of_its_worker(stack: Stack, point: str):
     run = stack.house.deliver("20260105", row("1"), row("2"))
     Shelf(stack.house).keep(run, datetime.now(UTC) - timedelta(days=365))

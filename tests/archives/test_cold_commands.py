@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests import cold
 from tests.stack import Stack
 
@@ -31,10 +33,11 @@ def test_the_whole_story_of_a_cold_set(stack: Stack, tmp_path: Path):
     assert (answer["damaged"], answer["parts"][0]["findings"][0]["verdict"]) == (1, "size")
 
 
-def test_wrong_input_is_answered_in_words(stack: Stack):
+@pytest.mark.django_db(databases="__all__")
+def test_wrong_input_is_answered_in_words(told):
     nobody = "00000000-0000-0000-0000-000000000000"
-    assert "no archive set" in stack.command("archives", "verify", nobody, code=1)["error"]
-    assert "--all" in stack.command("archives", "verify", code=2)["error"]
-    assert "one set" in stack.command("archives", "verify", "--all", "--deep", code=2)["error"]
-    assert "no sealed part" in stack.command("archives", "adopt", nobody, code=1)["error"]
-    assert "say why" in stack.command("archives", "cool", nobody, "--reason", " ", code=2)["error"]
+    assert "no archive set" in told("archives", "verify", nobody, code=1)["error"]
+    assert "--all" in told("archives", "verify", code=2)["error"]
+    assert "one set" in told("archives", "verify", "--all", "--deep", code=2)["error"]
+    assert "no sealed part" in told("archives", "adopt", nobody, code=1)["error"]
+    assert "say why" in told("archives", "cool", nobody, "--reason", " ", code=2)["error"]

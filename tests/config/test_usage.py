@@ -21,7 +21,8 @@ ANSWERING = [
         "rollback",
         "rollouts",
     ),
-    *("schedules", "warehouse"),
+    *("schedules", "warehouse", "archive", "archives", "audit", "backups", "cleanup", "drill", "recover", "restore"),
+    "unpin",
 ]
 
 

@@ -208,3 +208,10 @@ def test_what_was_spoilt_in_the_tables_is_still_shown(as_, make, rule):
         assert as_("viewer").get(path).status_code == 200
     assert as_("ops").get(f"/schedules/{schedule.pk}/edit/").status_code == 200
     assert as_("ops").get(f"/schedules/triggers/{trigger.pk}/edit/").status_code == 200
+
+
+def test_the_zone_of_a_schedule_is_the_one_that_is_selected(as_, make):
+    schedule = make()
+    page = as_("ops").get(f"/schedules/{schedule.pk}/edit/").content.decode()
+    assert page.count(" selected>") >= 1 and f'<option value="{schedule.zone}" selected>' in page
+    assert page.count("<option") > 400

@@ -114,10 +114,13 @@ EDITS = {
 }
 
 
-@pytest.mark.parametrize("field", EDITS)
-def test_an_edit_of_any_field_is_found(trail: list[int], field: str) -> None:
-    by_force(f"UPDATE audit_event SET {field} = {EDITS[field]} WHERE id = %s", trail[5])
-    assert found() == [("edited", trail[5])]
+def test_an_edit_of_any_field_is_found(trail: list[int]) -> None:
+    for field, value in EDITS.items():
+        with transaction.atomic():
+            by_force(f"UPDATE audit_event SET {field} = {value} WHERE id = %s", trail[5])
+            assert found() == [("edited", trail[5])], field
+            transaction.set_rollback(True)
+        assert found() == []
 
 
 def test_every_field_is_tried() -> None:

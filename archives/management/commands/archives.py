@@ -5,14 +5,14 @@ from uuid import UUID
 
 import psycopg
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from access import rights
 from archives import cold_tier, cooling
 from jobs import actors, answers
 from warehouse import archive_sets, cold_adoption, cold_orphans, cold_verification
-from warehouse.commands import Answer, Refusal, answer
+from warehouse.commands import Answer, AnsweringCommand, Refusal, answer
 from warehouse.connections import connect
 
 ACTIONS = {
@@ -23,7 +23,7 @@ ACTIONS = {
 }
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Moves archive sets to the cold tier, verifies them there, and keeps the store in order."
 
     def add_arguments(self, parser: CommandParser) -> None:
