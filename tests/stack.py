@@ -36,7 +36,9 @@ def eventually(question: Callable[[], Any], *, seconds: float = 40.0) -> Any:
 class Stack:
     def __init__(self, house: House, env: dict[str, str]) -> None:
         self.house = house
-        self.env = {**os.environ, **env}
+        # its databases are given by URL: they are not the embedded server's own two
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("RESTAGE_EMBEDDED_")}
+        self.env = {**inherited, **env}
         self._started: list[subprocess.Popen[bytes]] = []
         self._asks: psycopg.Connection | None = None
 
