@@ -1,5 +1,5 @@
 # Needs python3 >= 3.11 and make; each target sets up what it needs, again only when the lock changed.
-.PHONY: demo test beside check unit oldest browser bench faults lock clean
+.PHONY: demo test beside check unit oldest recovery browser bench bench-quality faults lock clean
 PYTHON ?= python3
 FOLD = tests/warehouse/test_fold_machine.py::test_staging_is_the_fold_of_raw
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
@@ -14,7 +14,7 @@ test: beside unit
 
 # What keeps less than a core busy, two at a time; the one in the background is told of once both are over.
 beside: .venv/ready
-	@mkdir -p .restage; $(MAKE) --no-print-directory check oldest > .restage/beside.log 2>&1 & beside=$$!; \
+	@mkdir -p .restage; $(MAKE) --no-print-directory check oldest recovery > .restage/beside.log 2>&1 & beside=$$!; \
 	trap 'kill $$beside' INT TERM; \
 	$(MAKE) --no-print-directory browser; browser=$$?; wait $$beside; beside=$$?; \
 	cat .restage/beside.log; [ $$browser = 0 ] && [ $$beside = 0 ]
@@ -29,13 +29,18 @@ check: .venv/ready
 
 # Three at a time also on two cores: the tests of processes wait for these.
 unit: .venv/ready
-	$(RUN) -m pytest -q -n 3 --dist worksteal -m "not browser"
+	$(RUN) -m pytest -q -n 3 --dist worksteal -m "not browser and not proof" --ignore tests/recovery
+
+# Apart from the others: these wait for servers of their own that start, stop and replay.
+recovery: .venv/ready
+	$(RUN) -m pytest -q -n 2 --dist worksteal tests/recovery -m "not proof"
 
 # The data plane on the oldest PostgreSQL that is supported, where Debian's server of that version is installed. Of the
-# sequences that `unit` tries there is a quarter here.
+# sequences that `unit` tries there is a quarter here; files of cold archives are the same whatever the server.
 oldest: .venv/ready
 	@if [ -x $(POSTGRES_15)/postgres ]; then \
-	  RESTAGE_POSTGRES_BIN=$(POSTGRES_15) $(RUN) -m pytest -q -n 2 --dist worksteal tests/warehouse \
+	  RESTAGE_POSTGRES_BIN=$(POSTGRES_15) $(RUN) -m pytest -q -n 2 --dist worksteal tests/warehouse -m "not proof" \
+	    --ignore-glob "tests/warehouse/test_cold_*" --ignore tests/warehouse/test_memory.py \
 	    --deselect "$(FOLD)[1]" --deselect "$(FOLD)[2]" --deselect "$(FOLD)[3]"; \
 	else echo "No PostgreSQL 15 in $(POSTGRES_15): the data plane was not tried on it."; fi
 
@@ -47,9 +52,15 @@ browser: .venv/ready
 bench: .venv/ready
 	$(RUN) -m bench
 
+# Minutes: real dated data, clean and corrupted, through the detector of bad deliveries and its rivals, into
+# bench/results/bench-quality.json.
+bench-quality: .venv/ready
+	$(RUN) -W ignore -m bench.quality
+
 # Long: every round trip of every operation killed and cut, into bench/results/faults.json.
 faults: .venv/ready
 	$(RUN) -m bench.faults
+	$(RUN) -m pytest -q -n 2 --dist worksteal -m proof
 
 lock: .venv/ready
 	$(RUN) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

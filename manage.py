@@ -13,7 +13,12 @@ from warehouse.commands import JSON, stop
 from warehouse.declarations import DeclarationError
 
 # The rooms whose commands find the embedded databases up to date.
-ROOMS = frozenset({"config", "warehouse", "jobs", "approvals", "archives", "reprocessing"})
+ROOMS = frozenset(
+    {
+        *("config", "monitoring", "notifications", "lineage", "reprocessing", "archives", "approvals", "jobs"),
+        *("access", "warehouse", "api"),
+    }
+)
 
 
 def main() -> None:
@@ -30,7 +35,7 @@ def main() -> None:
         stop(str(error), 1, as_json=as_json)
     if sys.argv[1:2] and not {"-h", "--help"} & set(sys.argv):
         django.setup()
-        if get_commands().get(sys.argv[1]) in ROOMS:
+        if get_commands().get(sys.argv[1], "").partition(".")[0] in ROOMS:
             from config.embedded_setup import bring_up_to_date
 
             bring_up_to_date()

@@ -6,6 +6,7 @@ from typing import Concatenate, ParamSpec, cast
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, User
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 
 SEE = "see load runs, jobs and approvals"
@@ -18,25 +19,50 @@ DECIDE = "decide on approvals"
 REMERGE = "say that core is up to date"
 EXPORT_KEYS = "export natural keys in clear"
 MANAGE_SCHEDULES = "manage schedules and triggers"
+ANSWER_VERDICTS = "answer quality verdicts"
 SEE_TRAIL = "read the audit trail"
 EXPORT_TRAIL = "export the audit trail"
 ARCHIVE = "archive load runs"
 RESTORE = "restore archives"
 HOLD = "place and release legal holds"
 CLEAN_UP = "clean up archives"
+DISCUSS = "comment on approvals"
+BREAK_GLASS = "let a job through in an emergency"
+MANAGE_CHANNELS = "manage notification channels"
+TRACE = "trace rows by their natural key"
+REVEAL = "see values of rows in clear"
+MANAGE_RULES = "change the approval rules"
+HANDLE_ALERTS = "handle alerts"
+MANAGE_ALERTS = "manage the rules of alerts"
+EXPORT_FIGURES = "export the tables of the dashboard"
+SUSPEND = "suspend and resume the loading of an extract"
+MANAGE_TOKENS = "revoke the tokens of others"
 RIGHTS = (
     *(SEE, REPROCESS, RELEASE, RESET_BREAKER, ROLL_BACK, CANCEL, DECIDE),
     *(SEE_TRAIL, EXPORT_TRAIL),
     *(REMERGE, EXPORT_KEYS, MANAGE_SCHEDULES, ARCHIVE, RESTORE, HOLD, CLEAN_UP),
+    *(DISCUSS, BREAK_GLASS, MANAGE_CHANNELS, TRACE, REVEAL, MANAGE_RULES, HANDLE_ALERTS, MANAGE_ALERTS),
+    *(ANSWER_VERDICTS, EXPORT_FIGURES, SUSPEND, MANAGE_TOKENS),
 )
 
 ROLES: dict[str, frozenset[str]] = {
     "viewer": frozenset({SEE}),
-    "operator": frozenset({SEE, REPROCESS, RELEASE, ROLL_BACK, CANCEL, REMERGE, EXPORT_KEYS, ARCHIVE}),
-    "reviewer": frozenset({SEE, RESET_BREAKER, DECIDE}),
-    "archive admin": frozenset({SEE, ARCHIVE, RESTORE, HOLD, CLEAN_UP, CANCEL}),
-    "ops": frozenset({SEE, RELEASE, RESET_BREAKER, CANCEL, MANAGE_SCHEDULES}),
-    "auditor": frozenset({SEE, SEE_TRAIL, EXPORT_TRAIL}),
+    "operator": frozenset(
+        {
+            *(SEE, REPROCESS, RELEASE, ROLL_BACK, CANCEL, REMERGE, EXPORT_KEYS, ARCHIVE, DISCUSS, TRACE),
+            *(HANDLE_ALERTS, ANSWER_VERDICTS, EXPORT_FIGURES, SUSPEND),
+        }
+    ),
+    "reviewer": frozenset({SEE, RESET_BREAKER, DECIDE, DISCUSS, TRACE, MANAGE_RULES}),
+    "archive admin": frozenset({SEE, ARCHIVE, RESTORE, HOLD, CLEAN_UP, CANCEL, DISCUSS, TRACE}),
+    "ops": frozenset(
+        {
+            *(SEE, RELEASE, RESET_BREAKER, CANCEL, MANAGE_SCHEDULES, MANAGE_CHANNELS, DISCUSS),
+            *(HANDLE_ALERTS, MANAGE_ALERTS, ANSWER_VERDICTS, EXPORT_FIGURES, SUSPEND),
+        }
+    ),
+    "on call": frozenset({SEE, DISCUSS, BREAK_GLASS}),
+    "auditor": frozenset({SEE, SEE_TRAIL, EXPORT_TRAIL, TRACE, EXPORT_FIGURES}),
     "administrator": frozenset(RIGHTS),
 }
 
@@ -65,6 +91,25 @@ def roles_of(user: AbstractBaseUser | AnonymousUser) -> list[str]:
         return []
     names = set(user.groups.values_list("name", flat=True))
     return [role for role in ROLES if role in names]
+
+
+def having(right: str) -> tuple[str, ...]:
+    """The roles that have a right, in the order of ROLES."""
+    return tuple(role for role, theirs in ROLES.items() if right in theirs)
+
+
+def holders(right: str) -> QuerySet[User]:
+    """The active people whose roles have a right, each once."""
+    return people_of(having(right))
+
+
+def holder_ids(right: str) -> frozenset[int]:
+    return frozenset(holders(right).values_list("pk", flat=True))
+
+
+def people_of(roles: Iterable[str]) -> QuerySet[User]:
+    """The active people who have any of the roles, each once."""
+    return User.objects.filter(is_active=True, groups__name__in=[*roles]).distinct()
 
 
 def may(user: AbstractBaseUser | AnonymousUser, right: str) -> bool:

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core.checks import register
 
 
 class ApprovalsConfig(AppConfig):
@@ -6,8 +7,9 @@ class ApprovalsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from approvals import gate
+        from approvals import closing, gate, settings_check
         from jobs import reconciler, submission
 
         submission.use(gate.submit, gate.permit)
-        reconciler.also(gate.expire)
+        reconciler.also(closing.upkeep)
+        register(settings_check.roles)

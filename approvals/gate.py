@@ -1,146 +1,287 @@
-"""The gate: every previewed job passes it, and a person's decision opens it for exactly one digest."""
+"""The gate: every previewed job passes it, and people's decisions open it for exactly one digest."""
 
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
-from access import rights
-from approvals import covering, rules
-from approvals.models import Decision, Request
+from access import persons, rights
+from approvals import covering, hands, passing, permits, rules, standing, windows
+from approvals.models import Decision, Request, Window
+from approvals.policy import Policy
+from approvals.standing import Given, Standing, UnreadablePolicyError
 from audit.models import Event
-from audit.transitions import StateChangedError, move, record
+from audit.reasons import said
+from audit.transitions import move, record
 from jobs import submission
 from jobs.ending import end
 from jobs.models import Job
-from jobs.submission import NotPermittedError
 
 VALID_FOR = timedelta(days=7)
+Verdict = Decision.Verdict
+ENDS = {Verdict.REJECT: Request.State.REJECTED, Verdict.CHANGES: Request.State.CHANGES}
 
 
 class RefusedError(RuntimeError):
     """The decision does not count; the message says why. Nothing was changed."""
 
 
-def submit(job: Job, where: dict[str, Any]) -> None:
-    """Queue a previewed job, or ask for approval of its plan."""
-    asked = _asked(job)
-    if not asked:
-        submission.queue(job, among=[Job.State.PREVIEWING], actor=None, where=where)
-        return
+def submit(job: Job, where: dict[str, Any], *, now: datetime | None = None) -> None:
+    """Queue a previewed job, ask for approval of its plan, or end it where a rule refuses it."""
+    now = now or timezone.now()
+    policy = _asked(job, now, now)
+    if policy is None:
+        submission.queue(
+            job, among=[Job.State.PREVIEWING], actor=None, where=where, detail={passing.MOMENT: now.isoformat()}
+        )
+    elif not policy.stages:
+        told = f"Refused by the rule {policy.rule}: {' '.join(policy.why)} Nothing was changed."
+        end(job, Job.State.REJECTED, among=[Job.State.PREVIEWING], where=where, error=told)
+    else:
+        _ask(job, policy, where, now)
+
+
+def _asked(job: Job, came: datetime, now: datetime) -> Policy | None:
+    """What asks for a decision about a job that came to the rules at `came`; nothing about a part of a job that the
+    decision about the whole covers."""
+    policy = rules.judge(job, came)
+    if job.parent is None:
+        return policy
+    not_covered = covering.why_not(job, job.parent)
+    if not not_covered:
+        permit(job.parent, now=now)
+        return None
+    return permits.also_asked(policy, not_covered)
+
+
+def _ask(job: Job, policy: Policy, where: dict[str, Any], now: datetime) -> None:
     move(
         job,
         Job.State.AWAITING,
         among=[Job.State.PREVIEWING],
         actor=None,
         where=where,
-        detail={"why": asked},
+        detail={"why": list(policy.why), "rule": policy.rule, "version": policy.version},
         lease_until=None,
         progress={},
     )
-    Request.objects.create(job=job, digest=job.plan.digest, why=asked, expires_at=timezone.now() + VALID_FOR)
+    Request.objects.create(
+        job=job,
+        digest=job.plan.digest,
+        why=list(policy.why),
+        policy=policy.as_json(),
+        follows=Request.objects.filter(job=job.plan.options.get("follows")).first(),
+        expires_at=now + VALID_FOR,
+        escalates_to=settings.ESCALATE_TO,
+        escalates_at=now + timedelta(hours=settings.ESCALATE_HOURS),
+    )
 
 
-def _asked(job: Job) -> list[str]:
-    """The rules that ask for a decision; none about a part of a job that the decision about the whole covers."""
-    if job.parent is None:
-        return rules.why(job)
-    not_covered = covering.why_not(job, job.parent)
-    if not not_covered:
-        permit(job.parent)
-        return []
-    return [not_covered, *rules.why(job)]
+def permit(job: Job, *, now: datetime | None = None) -> None:
+    """Asked when a worker begins: is what is about to be done still what was approved, by those who still may?
 
-
-def permit(job: Job) -> None:
-    """Asked when a worker begins: is what is about to be done still what was approved, by one who still may?
-
-    Raises NotPermittedError.
+    Rules that look at the clock look at the moment when the job came to them; all else is as it is now. Raises
+    NotPermittedError; NotYetError where it must wait for its change window.
     """
-    asked = _asked(job)
+    now = now or timezone.now()
+    asked = _asked(job, passing.moment(job) or now, now)
     request = Request.objects.filter(job=job).first()
-    if not asked and request is None:
-        return
-    decision = Decision.objects.select_related("reviewer").filter(request=request, approved=True).first()
-    if request is None or decision is None or request.state != Request.State.APPROVED:
-        raise NotPermittedError("The plan needs an approval and has none. Nothing was done.")
-    if not decision.digest == request.digest == job.plan.digest:
-        raise NotPermittedError("The approval is about another plan. Nothing was done; make a new plan.")
-    if decision.reviewer_id in job.asked_by or not rights.may(decision.reviewer, rights.DECIDE):
-        raise NotPermittedError(
-            f"{decision.reviewer.get_username()}, who approved it, may not decide any more. Nothing was done;"
-            " make a new plan and have somebody else approve it."
-        )
+    if request is not None:
+        permits.check(job, request, now)
+    elif asked is not None:
+        raise permits.not_let_go(asked)
 
 
-def decide(request: Request, reviewer: User, *, approve: bool, digest: str, reason: str) -> None:
-    """One person's decision about the digest that they have read. Raises RefusedError, PermissionDenied."""
-    rights.demand(reviewer, rights.DECIDE)
+def decide(
+    request: Request,
+    reviewer: User,
+    *,
+    approve: bool,
+    digest: str,
+    reason: str,
+    window: Window | None = None,
+    now: datetime | None = None,
+) -> None:
+    """One person's decision about the digest that they have read; an approval lets the job begin in the `window` only.
+
+    Raises RefusedError, PermissionDenied.
+    """
+    verdict = Verdict.APPROVE if approve else Verdict.REJECT
+    _decide(request, reviewer, verdict, digest=digest, reason=reason, window=window, now=now or timezone.now())
+
+
+def ask_changes(request: Request, reviewer: User, *, digest: str, reason: str, now: datetime | None = None) -> None:
+    """Send the job back: a new plan is to be made in its place. Raises RefusedError, PermissionDenied."""
+    _decide(request, reviewer, Verdict.CHANGES, digest=digest, reason=reason, window=None, now=now or timezone.now())
+
+
+def demand_named(request: Request | None, user: User) -> None:
+    """Raises NotAllowedError where neither their rights nor the request's policy let them decide."""
+    if not rights.may(user, rights.DECIDE) and not (request and _named(request) & set(rights.roles_of(user))):
+        raise rights.NotAllowedError(user, rights.DECIDE)
+
+
+def _named(request: Request) -> set[str]:
     try:
-        _decide(request, reviewer, approve=approve, digest=digest, reason=reason)
+        return {role for stage in standing.read(request.policy).stages for role in stage.groups}
+    except UnreadablePolicyError:
+        return set()
+
+
+def _decide(
+    request: Request,
+    reviewer: User,
+    verdict: Verdict,
+    *,
+    digest: str,
+    reason: str,
+    window: Window | None,
+    now: datetime,
+) -> None:
+    demand_named(request, reviewer)
+    try:
+        with transaction.atomic():
+            job = Job.objects.select_for_update().select_related("plan").get(pk=request.job_id)
+            request.refresh_from_db()
+            _refuse(request, job, reviewer, digest, now)
+            if verdict != Verdict.APPROVE and not said(reason):
+                what = "rejection" if verdict == Verdict.REJECT else "request for changes"
+                raise RefusedError(f"A {what} needs a reason: the person who asked will read it.")
+            stage, role = _stage_of(request, reviewer, now)
+            _keep_window(request, window)
+            Decision.objects.create(
+                request=request,
+                reviewer=reviewer,
+                person=persons.person_of(reviewer),
+                verdict=verdict,
+                stage=stage,
+                role=role,
+                digest=digest,
+                reason=reason,
+            )
+            _settle(request, job, reviewer, verdict, {"digest": digest, "reason": reason, "role": role}, now)
     except RefusedError as error:
         record(reviewer, "decision refused", request.job, {"why": str(error)}, result=Event.Result.REFUSED)
         raise
 
 
-def _decide(request: Request, reviewer: User, *, approve: bool, digest: str, reason: str) -> None:
-    with transaction.atomic():
-        job = Job.objects.select_for_update().select_related("plan").get(pk=request.job_id)
-        request.refresh_from_db()
-        _refuse(request, job, reviewer, digest, approve=approve, reason=reason)
-        Decision.objects.create(request=request, reviewer=reviewer, approved=approve, digest=digest, reason=reason)
-        move(
-            request,
-            Request.State.APPROVED if approve else Request.State.REJECTED,
-            among=[Request.State.PENDING],
-            actor=reviewer,
-            detail={"digest": digest, "reason": reason},
-        )
-        if approve:
-            submission.queue(job, among=[Job.State.AWAITING], actor=reviewer)
-        else:
-            told = f"Rejected by {reviewer.get_username()}: {reason}"
-            end(job, Job.State.REJECTED, among=[Job.State.AWAITING], actor=reviewer, error=told)
-
-
-def _refuse(request: Request, job: Job, reviewer: User, digest: str, *, approve: bool, reason: str) -> None:
-    if reviewer.pk in job.asked_by:
+def _refuse(request: Request, job: Job, reviewer: User, digest: str, now: datetime) -> None:
+    if hands.has(reviewer, job):
         raise RefusedError("You had a hand in asking for this job; somebody else must decide on it.")
     if request.state != Request.State.PENDING or job.state != Job.State.AWAITING:
         raise RefusedError(f"It is not open for a decision any more: the job is {job.state}.")
-    if request.expires_at < timezone.now():
+    if request.expires_at < now:
         raise RefusedError("The request has expired. A new plan shows what the job would do now.")
     if not digest == request.digest == job.plan.digest == job.plan.computed_digest():
         raise RefusedError("The plan is not the one that you were shown. Read it again and decide anew.")
-    if not approve and not reason.strip():
-        raise RefusedError("A rejection needs a reason: the person who asked will read it.")
+    if persons.person_of(reviewer) in {given.person for given in _given(request)}:
+        raise RefusedError("You have approved it already; somebody else must give the next approval.")
 
 
-def expire(now: datetime) -> int:
-    """End the jobs whose requests nobody decided in time; how many."""
-    late = Request.objects.filter(state=Request.State.PENDING, expires_at__lt=now, job__state=Job.State.AWAITING)
-    told = f"Nobody decided within {VALID_FOR.days} days. Staging is unchanged; a new plan shows what it would do now."
-    ended = 0
-    for request in late.select_related("job"):
-        with suppress(StateChangedError), transaction.atomic():
-            move(request, Request.State.VOID, among=[Request.State.PENDING], actor=None)
-            end(request.job, Job.State.CANCELLED, among=[Job.State.AWAITING], error=told)
-            ended += 1
-    return ended
+def _stage_of(request: Request, reviewer: User, now: datetime) -> tuple[int, str]:
+    try:
+        found = of(request, now)
+    except UnreadablePolicyError as error:
+        raise RefusedError(str(error)) from error
+    stage = found.stage_for(rights.roles_of(reviewer))
+    if stage is None:
+        raise RefusedError(f"It waits for {found.waits_for or 'nobody'}; you have none of these roles.")
+    return stage
+
+
+def _keep_window(request: Request, window: Window | None) -> None:
+    """What the first approver said about the window stands for all."""
+    if window is None:
+        return
+    chosen = windows.as_json(window)
+    if request.window is not None and request.window != chosen:
+        raise RefusedError(f"An earlier approval is for the window {request.window['name']}; that one stands.")
+    if request.window is None:
+        Request.objects.filter(pk=request.pk).update(window=chosen)
+        request.refresh_from_db()
+
+
+def _settle(
+    request: Request, job: Job, reviewer: User, verdict: Verdict, detail: dict[str, Any], now: datetime
+) -> None:
+    """Have the job begin, end, or wait for the next approval."""
+    if verdict != Verdict.APPROVE:
+        move(request, ENDS[verdict], among=[Request.State.PENDING], actor=reviewer, detail=detail)
+        said = "Rejected" if verdict == Verdict.REJECT else "Changes asked for"
+        told = f"{said} by {reviewer.get_username()}: {detail['reason']}"
+        end(job, Job.State.REJECTED, among=[Job.State.AWAITING], actor=reviewer, error=told)
+        return
+    found = of(request, now)
+    if not found.complete:
+        record(reviewer, "approval given", request, {**detail, "progress": str(found)})
+        return
+    begins = windows.opening(request.window, now) if request.window else None
+    move(
+        request,
+        Request.State.APPROVED,
+        among=[Request.State.PENDING],
+        actor=reviewer,
+        detail={**detail, "progress": str(found)} | ({"window": request.window["name"]} if request.window else {}),
+        valid_until=(begins or now) + timedelta(hours=settings.APPROVAL_HOURS),
+    )
+    submission.queue(job, among=[Job.State.AWAITING], actor=reviewer, not_before=begins)
+
+
+def of(request: Request, now: datetime, known: Mapping[int, int] | None = None) -> Standing:
+    """How far the decision is; `known`: account → person, where that was looked up. Raises UnreadablePolicyError."""
+    also = request.escalates_to if request.escalates_at and request.escalates_at <= now else ""
+    return standing.of(standing.read(request.policy), _given(request, known), also)
+
+
+def _given(request: Request, known: Mapping[int, int] | None = None) -> list[Given]:
+    """The approvals so far; of accounts that have been linked since, as of one person."""
+    approvals = [decision for decision in request.decisions.all() if decision.approved]
+    if known is None and approvals:
+        known = persons.of([decision.reviewer_id for decision in approvals])
+    return [Given((known or {})[decision.reviewer_id], decision.stage) for decision in approvals]
 
 
 def waiting() -> QuerySet[Request]:
     """The requests that wait for a decision, oldest first."""
     found = Request.objects.filter(state=Request.State.PENDING, job__state=Job.State.AWAITING)
-    return found.select_related("job__plan", "job__requested_by")
+    decisions = Prefetch("decisions", Decision.objects.select_related("reviewer"))
+    return found.select_related("job__plan", "job__requested_by").prefetch_related(decisions)
 
 
-def pending(user: User) -> list[Request]:
-    """Those on which this person may decide."""
-    if not rights.may(user, rights.DECIDE):
-        return []
-    return [request for request in waiting() if user.pk not in request.job.asked_by]
+def persons_in(requests: Iterable[Request], user: User) -> dict[int, int]:
+    """Account → person, of the user and of all who had a hand in these requests or have decided on them."""
+    accounts = {user.pk}
+    for request in requests:
+        accounts |= request.job.asked_by | {decision.reviewer_id for decision in request.decisions.all()}
+    return persons.of(accounts)
+
+
+def pending(user: User, now: datetime | None = None) -> list[Request]:
+    """Those on which this person may decide now."""
+    roles = rights.roles_of(user)
+    found = list(waiting()) if roles else []
+    known, moment = persons_in(found, user), now or timezone.now()
+    return [request for request in found if may_decide(request, user, roles, moment, known)]
+
+
+def may_decide(
+    request: Request, user: User, roles: list[str], now: datetime, known: Mapping[int, int] | None = None
+) -> bool:
+    """Whether this person's decision would count now."""
+    known = persons_in([request], user) if known is None else known
+    person = known[user.pk]
+    try:
+        found = of(request, now, known)
+    except UnreadablePolicyError:
+        return False
+    return (
+        found.stage_for(roles) is not None
+        and request.expires_at >= now
+        and person not in {known[account] for account in request.job.asked_by}
+        and person not in {given.person for given in _given(request, known)}
+    )

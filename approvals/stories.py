@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from approvals.models import Request
+from approvals.models import Emergency, Request
 from jobs.models import Job, JobRun
 
 
 def of_job(job: Job) -> list[str]:
-    """The job, its parts, and the requests for decisions on them."""
+    """The job, its parts, the requests for decisions on them, and what was let through."""
     return _subjects([job.pk, *job.children.values_list("pk", flat=True)])
 
 
@@ -19,4 +19,9 @@ def of_run(load_run_id: UUID) -> list[str]:
 
 def _subjects(jobs: Collection[UUID]) -> list[str]:
     requests = Request.objects.filter(job__in=jobs).values_list("pk", flat=True)
-    return [*(f"job:{pk}" for pk in jobs), *(f"request:{pk}" for pk in requests)]
+    emergencies = Emergency.objects.filter(request__job__in=jobs).values_list("pk", flat=True)
+    return [
+        *(f"job:{pk}" for pk in jobs),
+        *(f"request:{pk}" for pk in requests),
+        *(f"emergency:{pk}" for pk in emergencies),
+    ]

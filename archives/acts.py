@@ -1,50 +1,27 @@
 """What people do with archive sets beside asking for a job; each act needs its right and is in the trail."""
 
-import json
-from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils.crypto import salted_hmac
 
 from access import rights
 from audit.transitions import record
 from warehouse import (
     archive_default,
     archive_expiry,
-    archive_holds,
-    archive_keys,
     archive_proof,
     archive_retention,
     archive_sets,
     registry,
 )
-from warehouse.archive_keys import Holding
 from warehouse.archive_proof import Proof
 from warehouse.archive_retention import Rule
 from warehouse.connections import connect
 from warehouse.models import ArchiveSet
-from warehouse.registry import Extract
 
 VERIFY_SECONDS = 60  # a page waits no longer
-
-
-def place_hold(url: str, set_id: UUID, *, reason: str, actor: User) -> None:
-    """Raises PermissionDenied, NoSuchSetError, RemovedError."""
-    rights.demand(actor, rights.HOLD)
-    with connect(url, purpose="hold") as connection, transaction.atomic():
-        record(actor, "hold placed", ArchiveSet(set_id=set_id), {"reason": reason})
-        archive_holds.place(connection, set_id, reason=reason, actor=actor.get_username())
-
-
-def release_hold(url: str, set_id: UUID, hold_id: int, *, why: str, actor: User) -> None:
-    """Raises PermissionDenied, NoSuchSetError, NoSuchHoldError."""
-    rights.demand(actor, rights.HOLD)
-    with connect(url, purpose="hold") as connection, transaction.atomic():
-        record(actor, "hold released", ArchiveSet(set_id=set_id), {"hold": hold_id, "reason": why})
-        archive_holds.release(connection, set_id, hold_id, why=why, actor=actor.get_username())
 
 
 def verify(url: str, set_id: UUID, *, actor: User) -> dict[str, Proof]:
@@ -60,26 +37,10 @@ def verify(url: str, set_id: UUID, *, actor: User) -> dict[str, Proof]:
         for part in archive_sets.parts(connection, [set_id]):
             if part.hot:
                 found[part.table_name] = archive_proof.verify(connection, part, known.of_table(part.table_name))
-        record(
-            actor,
-            "archive verified",
-            ArchiveSet(set_id=set_id),
-            {"tables": sorted(found), "sound": all(proof.holds for proof in found.values())},
-        )
+        sound = all(proof.holds for proof in found.values())
+        action = "archive verified" if sound else "archive is damaged"
+        record(actor, action, ArchiveSet(set_id=set_id), {"tables": sorted(found), "sound": sound})
     return found
-
-
-def find_key(url: str, extract: Extract, key: Mapping[str, str], *, actor: User) -> list[Holding]:
-    """In which sets a natural key is. That somebody asked is in the trail, with a keyed hash in place of the value.
-
-    Raises PermissionDenied, NotAKeyError.
-    """
-    rights.demand(actor, rights.RESTORE)
-    said = json.dumps([extract.table, *(key[name] for name in extract.natural_key)])
-    mark = salted_hmac("archives.acts.find_key", said, algorithm="sha256").hexdigest()
-    record(actor, "archives searched by key", actor, {"table": extract.table, "key_hash": mark})
-    with connect(url, purpose="find key") as connection:
-        return archive_keys.find(connection, extract, key)
 
 
 def set_retention(url: str, *, table: str, words: str, days: int, why: str, actor: User, now: datetime) -> int | None:

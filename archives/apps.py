@@ -19,12 +19,21 @@ class ArchivesConfig(AppConfig):
             recovery_upkeep,
             restore_kind,
             restore_upkeep,
+            retaining,
             upkeep,
         )
         from jobs import kinds
         from jobs import upkeep as clock
 
-        archive = (keeping.KIND, archiving_cold.KIND, cutting.KIND, cleaning.KIND, *cooling.KINDS, *restore_kind.KINDS)
+        archive = (
+            keeping.KIND,
+            archiving_cold.KIND,
+            cutting.KIND,
+            retaining.KIND,
+            cleaning.KIND,
+            *cooling.KINDS,
+            *restore_kind.KINDS,
+        )
         for kind in (*archive, backing_up.KIND, drills.KIND, recovering.KIND):
             kinds.register(kind)
         for room, told in (

@@ -16,7 +16,7 @@ def where_changed(job: Job) -> None:
         **{name: value for name, value in job.plan.options.items() if name != "confirmed"},
         "times": times + 1,
         "again_of": str(job.pk),
-        "asked_before_by": sorted(job.asked_by),
+        **submission.in_place_of(job),
     }
     included = [dict(item) for item in job.plan.included]
     plan = Plan(kind=job.kind, reason=job.plan.reason, options=options, included=included)

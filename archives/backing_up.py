@@ -15,6 +15,7 @@ from jobs.models import Job, Plan
 from recovery.backups import BaseBackup, Folder
 from recovery.errors import CannotBackUpError
 from warehouse import journal
+from warehouse.amounts import megabytes
 from warehouse.errors import TellableError
 from warehouse.progress import Progress
 
@@ -105,7 +106,6 @@ def _published(connection: psycopg.Connection, job_id: Any) -> dict[str, Any] | 
 
 def _describe(job: Job) -> Described:
     made = (job.outcome or {}).get("backup", {})
-    megabytes = made.get("bytes", 0) / 1e6
     return Described(
         what="Copy the whole embedded server, so that moments from then on can be recovered, and check the copy.",
         number=1,
@@ -113,7 +113,7 @@ def _describe(job: Job) -> Described:
         columns=(),
         rows=[],
         way_back=f"Nothing is changed by it. Backups go after {settings.BACKUP_DAYS:g} days.",
-        ended=f"Taken and checked: {megabytes:,.1f} MB. Every moment from its end on can be recovered.",
+        ended=f"Taken and checked: {megabytes(made.get('bytes', 0))}. Every moment from its end on can be recovered.",
         verb="Take",
     )
 

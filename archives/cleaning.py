@@ -14,6 +14,7 @@ from jobs import submission
 from jobs.kinds import Described, Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
 from warehouse import archive_judging, archive_removal, journal, registry
+from warehouse.amounts import megabytes, things, word
 from warehouse.archive_judging import Verdict
 from warehouse.connections import connect
 from warehouse.errors import TellableError
@@ -60,9 +61,9 @@ def asks(going: Iterable[Verdict]) -> list[str]:
     if rows > MOST_ROWS:
         told.append(f"It removes {rows:,} archived rows, more than {MOST_ROWS:,}.")
     if size > MOST_BYTES:
-        told.append(f"It removes {size / 1e6:,.0f} MB, more than {MOST_BYTES / 1e6:,.0f} MB.")
+        told.append(f"It removes {megabytes(size)}, more than {megabytes(MOST_BYTES)}.")
     if held := sum(1 for facts in found if facts.ever_held):
-        told.append(f"It removes {held:,} {'set that was' if held == 1 else 'sets that were'} on hold once.")
+        told.append(f"It removes {things(held, 'set that was', 'sets that were')} on hold once.")
     return told
 
 
@@ -133,7 +134,7 @@ def _describe(job: Job) -> Described:
         + f". Of {len(plan.included) + len(plan.excluded):,} sets that were there {len(plan.excluded):,} stay"
         + (f": {told}." if told else "."),
         number=number,
-        counted="archive set goes" if number == 1 else "archive sets go",
+        counted=word(number, "archive set goes", "archive sets go"),
         columns=("Parts", "Rows", "MB"),
         rows=[
             (f"stg.{table}", (f"{c['sets']:,}", f"{c['rows']:,}", f"{c['bytes'] / 1e6:,.1f}"))
@@ -159,8 +160,8 @@ def _ended(job: Job) -> str:
     if not removed:
         return "Nothing was removed: no set could go."
     return (
-        f"Removed {removed:,} archive {'set' if removed == 1 else 'sets'} with {job.outcome['rows']:,} rows,"
-        f" {job.outcome['bytes'] / 1e6:,.1f} MB. Staging and raw are untouched."
+        f"Removed {things(removed, 'archive set')} with {job.outcome['rows']:,} rows,"
+        f" {megabytes(job.outcome['bytes'])}. Staging and raw are untouched."
     )
 
 

@@ -12,8 +12,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from access import rights
 from access.rights import Asked
-from archives import acts, cleaning
+from archives import acts, cleaning, retaining
 from archives.forms import CleanupForm, RetentionForm
+from jobs.models import Job
 from warehouse import archive_retention, registry
 from warehouse.archive_judging import Verdict
 from warehouse.connections import connect
@@ -23,11 +24,14 @@ from warehouse.errors import TellableError
 @require_http_methods(["GET", "HEAD", "POST"])
 @rights.requires(rights.CLEAN_UP)
 def retention(request: Asked) -> HttpResponseBase:
-    """For how long archives are kept, by table and by reason; a new rule counts for what is archived from then on."""
+    """For how long archives are kept, by table and by reason; a new rule counts for what is archived from then on, and
+    for the sets that are there if that is asked for."""
     form = RetentionForm(request.POST or None, [extract.table for extract in registry.current().extracts])
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
+            if data["existing"]:
+                return redirect(_for_all(data, request))
             acts.set_retention(
                 settings.WAREHOUSE_URL,
                 table=data["table"],
@@ -50,6 +54,12 @@ def retention(request: Asked) -> HttpResponseBase:
         "least": archive_retention.LEAST_DAYS,
     }
     return render(request, "archives/retention.html", context, status=422 if form.errors else 200)
+
+
+def _for_all(data: dict[str, Any], request: Asked) -> Job:
+    """The job that sets the rule and moves the sets that are there."""
+    said = {"table": data["table"], "words": data["words"], "days": data["days"], "why": data["reason"]}
+    return retaining.ask(**said, actor=request.user, now=timezone.now())
 
 
 @require_POST

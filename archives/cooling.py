@@ -15,6 +15,7 @@ from jobs.kinds import Described, Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
 from warehouse import archive_holds, archive_sets, cold_verification, journal, registry
 from warehouse import cooling as moving
+from warehouse.amounts import megabytes, word
 from warehouse.archive_sets import Part
 from warehouse.cold_sealing import CannotCoolError
 from warehouse.connections import connect
@@ -72,7 +73,7 @@ def set_of(job: Job) -> UUID:
 def _preview_cool(run: Run) -> Preview:
     drop = run.job.plan.options["drop_hot"]
     parts = archive_sets.parts(run.connection, [set_of(run.job)])
-    held = any(hold.released_at is None for hold in archive_holds.of_set(run.connection, set_of(run.job)))
+    held = archive_holds.HOLDS.stand(run.connection, set_of(run.job))
     asks = ["The set is on hold: its hot rows would go, its sealed files stay."] if drop and held else []
     tables = {part.table_name: {**_counts(part), "hot": part.hot and not drop} for part in parts}
     return Preview([], [], {**_estimate(parts, tables), "asks": asks})
@@ -143,7 +144,7 @@ def _describe_cool(job: Job) -> Described:
     return Described(
         what=f"Write the rows of an archive set to sealed files of the cold tier; they are read again {after}.",
         number=rows,
-        counted="row is moved" if rows == 1 else "rows are moved",
+        counted=word(rows, "row is moved", "rows are moved"),
         columns=("Rows", "Size in the table", "Size in files", "Files", "Hot"),
         rows=[(f"stg.{table}", _cells(counts)) for table, counts in sorted(job.tables.items())],
         way_back="The rows stay archived: a restore reads them from the files. Staging is not touched.",
@@ -157,7 +158,7 @@ def _describe_cool(job: Job) -> Described:
 
 def _cells(counts: Mapping[str, Any]) -> tuple[str, ...]:
     written = counts["bytes"]
-    size, hot = _megabytes(written) if written else "—", _megabytes(counts["hot_bytes"])
+    size, hot = megabytes(written) if written else "—", megabytes(counts["hot_bytes"])
     return (
         f"{counts['rows']:,}",
         hot,
@@ -174,7 +175,7 @@ def _describe_verify(job: Job) -> Described:
         what="Read every file of the set's cold tier and compare it with its sealed manifest"
         + ("; then read every row into a table aside and make its hash anew." if deep else "."),
         number=rows,
-        counted="row is looked at" if rows == 1 else "rows are looked at",
+        counted=word(rows, "row is looked at", "rows are looked at"),
         columns=("Rows", "Files", "Size"),
         rows=[(f"stg.{table}", _files(counts)) for table, counts in sorted(job.tables.items())],
         way_back="Nothing is changed by looking.",
@@ -185,11 +186,7 @@ def _describe_verify(job: Job) -> Described:
 
 
 def _files(counts: Mapping[str, Any]) -> tuple[str, ...]:
-    return f"{counts['rows']:,}", f"{counts['files']:,}", _megabytes(counts["bytes"])
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
+    return f"{counts['rows']:,}", f"{counts['files']:,}", megabytes(counts["bytes"])
 
 
 KINDS = (

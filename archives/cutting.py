@@ -12,6 +12,7 @@ from jobs import submission
 from jobs.kinds import Described, Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
 from warehouse import archive_expiry, archive_holds, archive_sets, journal
+from warehouse.amounts import word
 from warehouse.connections import connect
 
 NAME = "cut retention"
@@ -68,7 +69,7 @@ def _describe(job: Job) -> Described:
         what=f"Let archive set {options['set']} expire on {options['expires_at'][:10]}, not on"
         f" {options['former'][:10]}.",
         number=rows,
-        counted="archived row expires sooner" if rows == 1 else "archived rows expire sooner",
+        counted=word(rows, "archived row expires sooner", "archived rows expire sooner"),
         columns=("Rows",),
         rows=[(item["key"], (f"{item['rows']:,}",)) for item in job.plan.included],
         way_back="Until the set expires its retention can be extended again; after the cleanup its rows are gone.",

@@ -1,8 +1,8 @@
 """Drills: a rung of the recovery ladder counts only as far as it was tried.
 
-A drill restores an archive set and recovers a moment of the past, each chosen by chance, into tables aside, compares
-what came with what must be there (count, order-free checksum, hashes of some rows), keeps time and result, and removes
-the tables again. What is in staging is not touched.
+A drill restores a hot and a cold archive set and recovers a moment of the past, each chosen by chance, into tables
+aside, compares what came with what must be there (count, order-free checksum, hashes of some rows), keeps time and
+result, and removes the tables again. What is in staging is not touched.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from access import rights
-from archives import copies, witnessing
+from archives import cold_tier, copies, witnessing
 from audit.transitions import record
 from jobs import submission
 from jobs.kinds import Described, Kind, Preview, Run, writer_of
@@ -23,6 +23,10 @@ from jobs.models import Job, Plan
 from recovery.backups import Folder
 from recovery.repositories import Repository, Target
 from warehouse import aside, drilling, journal, proofs, recovered, registry, single, witnesses
+from warehouse.amounts import word
+from warehouse.cold_manifest import ManifestError
+from warehouse.cold_reading import DamagedError
+from warehouse.cold_store import StoreError
 from warehouse.errors import TellableError
 from warehouse.journal import Writer
 from warehouse.progress import Progress
@@ -31,8 +35,7 @@ from warehouse.recovered import Wanted
 NAME, STEP = "drill", "drill"
 # The trail's words for it, on which alerts can be set: they stay as they are.
 FAILED, OVERDUE = "drill failed", "drill overdue"
-RUNGS = (proofs.ARCHIVE, proofs.POINT_IN_TIME)
-EARLIEST = timedelta(days=365)
+RUNGS = (proofs.ARCHIVE, proofs.COLD, proofs.POINT_IN_TIME)
 
 
 class DrillFailedError(TellableError):
@@ -96,8 +99,8 @@ def _try(run: Run, writer: Writer, rung: str, seed: int) -> Result | None:
     """Try one rung and keep the proof; None where it has nothing that could be tried."""
     began = monotonic()
     try:
-        result = (_archive_set if rung == proofs.ARCHIVE else _point_in_time)(run, writer, seed)
-    except copies.NotRecoverableError as error:
+        result = _TRIED[rung](run, writer, seed)
+    except (copies.NotRecoverableError, DamagedError, ManifestError, StoreError) as error:
         result = Result(False, 0, str(error), {})
     if result is None:
         return None
@@ -127,6 +130,17 @@ def _archive_set(run: Run, writer: Writer, seed: int) -> Result | None:
     return _result(found.holds, found.rows, what, found.as_json())
 
 
+def _cold_set(run: Run, writer: Writer, seed: int) -> Result | None:
+    part = drilling.any_cold_part(run.connection, seed)
+    if part is None:
+        return None
+    run.progress(Progress(f"read the files of a set of stg.{part.table_name} aside"))
+    extract = registry.current().of_table(part.table_name)
+    found = drilling.bring_aside(run.connection, extract, part, writer, cold_tier.tier(), run.progress)
+    what = f"stg.{part.table_name} of the files of set {part.set_id}"
+    return _result(found.holds, found.rows, what, found.as_json())
+
+
 def _point_in_time(run: Run, writer: Writer, seed: int) -> Result | None:
     """A moment at which a witness was taken, chosen by chance among those that the repository reaches."""
     repository = copies.current()
@@ -150,6 +164,9 @@ def _point_in_time(run: Run, writer: Writer, seed: int) -> Result | None:
     return _result(
         found == witness.seen, brought, f"stg.{extract.table} at {witness.at:%Y-%m-%d %H:%M:%S} UTC", compared
     )
+
+
+_TRIED = {proofs.ARCHIVE: _archive_set, proofs.COLD: _cold_set, proofs.POINT_IN_TIME: _point_in_time}
 
 
 def _since(repository: Repository) -> datetime:
@@ -178,10 +195,10 @@ def is_overdue(connection: psycopg.Connection, now: datetime) -> bool:
 def _describe(job: Job) -> Described:
     tried = (job.outcome or {}).get("drilled", {})
     return Described(
-        what="Restore an archive set and recover a moment, each chosen by chance, into tables aside; compare"
+        what="Restore a hot and a cold archive set and recover a moment, each by chance, into tables aside; compare"
         " them with what was noted of them, and time it.",
         number=len(tried),
-        counted="way back was tried" if len(tried) == 1 else "ways back were tried",
+        counted=word(len(tried), "way back was tried", "ways back were tried"),
         columns=(),
         rows=[],
         way_back="Staging is not touched, and the tables aside are gone.",

@@ -1,22 +1,25 @@
 """What people fill in about archives."""
 
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, cast
 from uuid import UUID
 
 from django import forms
+from django.core.validators import MaxValueValidator
 from django.utils import timezone
 
+from audit.reasons import SaidField
 from warehouse import archive_retention
 from warehouse.archive_search import KINDS, SORTS, TIERS, Wanted
 
 DAY = forms.DateInput(attrs={"type": "date"})
+LAST = date(2999, 12, 31)  # there must be a day after it
 SORTED = {"archived_at": "Archived", "expires_at": "Expiry", "rows": "Rows", "bytes": "Size"}
 
 
 def reason(label: str = "Reason", hint: str = "Everybody who follows this reads it. Name no patient.") -> Any:
-    return forms.CharField(
+    return SaidField(
         label=label,
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
@@ -39,7 +42,7 @@ class SearchForm(forms.Form):
     )
     table = forms.ChoiceField(required=False, label="Table")
     since = forms.DateField(required=False, label="Archived from", widget=DAY)
-    until = forms.DateField(required=False, label="to", widget=DAY)
+    until = forms.DateField(required=False, label="to", widget=DAY, validators=[MaxValueValidator(LAST)])
     reason = forms.CharField(required=False, label="Reason holds", max_length=100)
     kind = forms.ChoiceField(required=False, label="Kind")
     tier = forms.ChoiceField(required=False, label="Tier")
@@ -160,7 +163,12 @@ class RetentionForm(ReasonForm):
             "min_value": f"Every archive is kept for {archive_retention.LEAST_DAYS} days at least, whoever asks."
         },
     )
-    field_order = ("table", "words", "days", "reason")
+    existing = forms.BooleanField(
+        label="Count it for the sets that are there as well",
+        required=False,
+        help_text="Where one of them would expire sooner by it, somebody else must approve that.",
+    )
+    field_order = ("table", "words", "days", "existing", "reason")
 
     def __init__(self, data: Any, tables: list[str]) -> None:
         super().__init__(data)

@@ -13,16 +13,14 @@ from access import rights
 from jobs import submission
 from jobs.kinds import Described, Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
+from jobs.origin import Origin
+from jobs.submission import CannotAskError
 from warehouse import archive_job, archive_retention, archiving, journal, registry
+from warehouse.amounts import word
 from warehouse.connections import connect
-from warehouse.errors import TellableError
 
 NAME = "archive"
 NAME_COLD = "archive cold"
-
-
-class CannotAskError(TellableError):
-    """There is nothing to archive; the message says why. Nothing was changed."""
 
 
 def ask(
@@ -36,11 +34,12 @@ def ask(
     retention_days: int | None = None,
     cold: bool = False,
     dry_run: bool = False,
+    origin: Origin | None = None,
 ) -> Job:
     """Plan the archive of what a load run owns, of these tables only (none: all that its files feed).
 
-    `cold`: write the rows to the cold tier as well. `retention_days`: None takes the rules'. Raises PermissionDenied,
-    CannotAskError, TooShortError, UnreachableWarehouseError.
+    `cold`: write the rows to the cold tier as well. `retention_days`: None takes the rules'. `origin`: what asks, on
+    whose behalf. Raises PermissionDenied, CannotAskError, TooShortError, UnreachableWarehouseError.
     """
     rights.demand(actor, rights.ARCHIVE)
     if retention_days is not None:
@@ -64,7 +63,7 @@ def ask(
         },
         included=[{"key": f"stg.{table}", "extract": extract} for table, extract in chosen],
     )
-    return submission.submit(plan, actor, dry_run=dry_run, about=[load_run])
+    return submission.submit(plan, actor, dry_run=dry_run, about=[load_run], origin=origin)
 
 
 def _tables(connection: Any, load_run: UUID) -> list[tuple[str, str]]:
@@ -116,7 +115,7 @@ def describe(job: Job) -> Described:
         what=f"Copy the rows that the run owns now in {_listed(options['tables'])} into the archive,"
         f" kept until {until}.",
         number=rows,
-        counted="row is kept" if rows == 1 else "rows are kept",
+        counted=word(rows, "row is kept", "rows are kept"),
         columns=("Rows kept", "Of valid records loaded", "Replaced since by others"),
         rows=[(f"stg.{table}", _counts(counts)) for table, counts in sorted(job.tables.items())],
         notes=notes,

@@ -1,6 +1,6 @@
 """The pages of archives: the catalogue, one set, and the forms that ask for an archive and for a key."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +15,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from access import rights
 from access.rights import Asked
-from archives import acts, cold_pages, cutting, keeping
+from archives import acts, cold_pages, cold_tier, cutting, keeping, key_search
 from archives.forms import ArchiveForm, ExpiryForm, KeyForm, ReasonForm, SearchForm
+from archives.key_search import Held
 from audit.models import Event
 from jobs.models import Job
 from warehouse import (
@@ -26,6 +27,8 @@ from warehouse import (
     archive_search,
     archive_sets,
     archiving,
+    before_images,
+    image_removal,
     registry,
 )
 from warehouse.archive_keys import NotAKeyError
@@ -74,6 +77,8 @@ def archives(request: Asked) -> HttpResponse:
             "filtered": any(request.GET.dict().values()),
             "expiring": archive_search.expiring(connection, now),
             "growth": archive_search.growth(connection),
+            "images": image_removal.account(connection),
+            "image_days": before_images.KEPT_FOR.days,
             "stray": archive_default.stray(connection, known),
             "now": now,
             "may_find": rights.may(request.user, rights.RESTORE),
@@ -95,7 +100,7 @@ def archive_set(request: Asked, set_id: UUID) -> HttpResponse:
     """One set: what it holds of how much, whether it is sound, who keeps it and until when."""
     with connect(settings.WAREHOUSE_URL, purpose="archives") as connection:
         found = _set_or_404(connection, set_id)
-        parts, holds = archive_sets.parts(connection, [set_id]), archive_holds.of_set(connection, set_id)
+        parts, holds = archive_sets.parts(connection, [set_id]), archive_holds.HOLDS.of(connection, set_id)
         users, expiries = archive_holds.users(connection, set_id), archive_expiry.history(connection, set_id)
     there = found.removed_at is None
     return render(
@@ -171,7 +176,7 @@ def find(request: Asked) -> HttpResponseBase:
     extract = known.of_table(chosen) if chosen in tables else None
     columns = list(extract.natural_key) if extract else []
     form = KeyForm(request.POST if request.method == "POST" else None, columns)
-    found: list[tuple[Entry, bool]] | None = None
+    found: dict[str, Any] = {"found": None}
     if extract and request.method == "POST" and form.is_valid():
         try:
             found = _found(request, extract, {name: form.cleaned_data[name] for name in columns})
@@ -180,18 +185,26 @@ def find(request: Asked) -> HttpResponseBase:
     answer = render(
         request,
         "archives/find.html",
-        {"form": form, "tables": tables, "table": chosen if extract else "", "found": found},
+        {"form": form, "tables": tables, "table": chosen if extract else "", **found},
         status=422 if form.errors else 200,
     )
     answer["Cache-Control"] = "no-store"
     return answer
 
 
-def _found(request: Asked, extract: Extract, key: dict[str, str]) -> list[tuple[Entry, bool]]:
-    holding = {h.set_id: h.certain for h in acts.find_key(settings.WAREHOUSE_URL, extract, key, actor=request.user)}
-    with connect(settings.WAREHOUSE_URL, purpose="archives") as connection:
-        entries = archive_search.of_sets(connection, list(holding))
-    return [(entry, holding[entry.set_id]) for entry in entries if entry.set_id]
+def _found(request: Asked, extract: Extract, key: dict[str, str]) -> dict[str, Any]:
+    """Where the key is, or may be; with `exact` the files of cold sets are read."""
+    url, exact = settings.WAREHOUSE_URL, request.POST.get("exact") == "on"
+    if exact:
+        found = key_search.find_in_files(url, cold_tier.tier(), extract, key, actor=request.user)
+    else:
+        found = key_search.find(url, extract, key, actor=request.user)
+    return {
+        "found": [hit for hit in found if hit.held != Held.NO],
+        "sure": sum(hit.held == Held.YES for hit in found),
+        "cold": sum(hit.held in (Held.MAYBE, Held.UNREAD) for hit in found),
+        "ruled_out": sum(hit.held == Held.NO for hit in found),
+    }
 
 
 @require_POST
@@ -212,41 +225,6 @@ def verify(request: Asked, set_id: UUID) -> HttpResponseBase:
         messages.success(request, "Sound: every row is there, and every hash made anew is the one that was kept.")
     else:
         messages.info(request, "None of its parts is hot: there was nothing to verify here.")
-    return redirect("archive_set", set_id)
-
-
-@require_POST
-@rights.requires(rights.HOLD)
-def hold(request: Asked, set_id: UUID) -> HttpResponseBase:
-    def act(reason: str) -> str:
-        acts.place_hold(settings.WAREHOUSE_URL, set_id, reason=reason, actor=request.user)
-        return "On hold: nothing removes this set until the hold is released."
-
-    return _with_reason(request, set_id, act, without="Nothing was held: say why.")
-
-
-@require_POST
-@rights.requires(rights.HOLD)
-def release(request: Asked, set_id: UUID, hold_id: int) -> HttpResponseBase:
-    def act(reason: str) -> str:
-        acts.release_hold(settings.WAREHOUSE_URL, set_id, hold_id, why=reason, actor=request.user)
-        return "Released. The set goes when it has expired, unless another hold stands."
-
-    return _with_reason(request, set_id, act, without="Nothing was released: say why.")
-
-
-def _with_reason(request: Asked, set_id: UUID, act: Callable[[str], str], *, without: str) -> HttpResponseBase:
-    """Do to a set what needs a reason; `act` gives what is then told, `without` is told where there is none."""
-    form = ReasonForm(request.POST)
-    try:
-        if form.is_valid():
-            messages.success(request, act(form.cleaned_data["reason"]))
-        else:
-            messages.error(request, without)
-    except NoSuchSetError as error:
-        raise Http404(str(error)) from error
-    except TellableError as error:
-        messages.error(request, str(error))
     return redirect("archive_set", set_id)
 
 

@@ -1,17 +1,21 @@
-"""The kind of job that recovers rows of one table as of a moment, from a throw-away server, into a side table.
+"""The kind of job that recovers rows of one table as of a moment, from a throw-away server.
+
+They go into a table beside staging, or become an archive set, which is then restored by the ordinary form: classified,
+with a dry run, mapped columns, pins and approval.
 
 Preview and execution do the same work: the rows are brought aside and compared with staging. What the preview has
 brought is used again where it is still there; a worker that dies leaves nothing that counts, and the next begins anew.
 """
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from django.contrib.auth.models import User
+from django.urls import reverse
 from psycopg import sql
 
 from access import rights
@@ -20,7 +24,18 @@ from jobs import submission
 from jobs.kinds import Described, Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
 from recovery.repositories import Target
-from warehouse import aside, journal, marks, proofs, recovered, registry, side_tables
+from warehouse import (
+    archive_retention,
+    aside,
+    journal,
+    marks,
+    proofs,
+    recovered,
+    registry,
+    side_tables,
+    single,
+)
+from warehouse.amounts import word
 from warehouse.errors import TellableError
 from warehouse.failpoints import failpoint
 from warehouse.journal import Writer
@@ -28,7 +43,8 @@ from warehouse.progress import Progress
 from warehouse.recovered import Classes, Wanted
 
 NAME, STEP = "recover", "recover"
-SIDE = "side"
+SIDE, SET = "side", "set"
+INTO = (SIDE, SET)
 
 
 class CannotPlanRecoveryError(TellableError):
@@ -42,6 +58,7 @@ class Asked:
     table: str
     when: datetime | UUID
     load_run: UUID | None = None
+    into: str = SIDE
 
 
 def ask(
@@ -55,7 +72,7 @@ def ask(
     copies.check(target)
     options = {
         "source": "point in time",
-        "into": SIDE,
+        "into": asked.into,
         "table": asked.table,
         "at": target.at.isoformat(),
         "lsn": target.before_lsn,
@@ -140,10 +157,7 @@ def _execute(run: Run) -> dict[str, Any]:
         seconds = float(preview["preview_seconds"])
     with run.connection.transaction():
         journal.hold_fence(run.connection, writer)
-        brought = sql.SQL("TABLE {}").format(recovered.table(writer, extract))
-        side = side_tables.make(run.connection, extract, brought, writer)
-        made = f"{side_tables.SCHEMA}.{side.name}"
-        outcome = {"tables": {extract.table: classes.as_json()}, "side": made, "at": plan.options["at"]}
+        outcome = {"tables": {extract.table: classes.as_json()}, "at": plan.options["at"], **_put(run, writer)}
         proofs.keep(
             run.connection,
             writer,
@@ -162,6 +176,29 @@ def _execute(run: Run) -> dict[str, Any]:
     return outcome
 
 
+def _put(run: Run, writer: Writer) -> dict[str, Any]:
+    """Inside the transaction: make side table or set of the brought rows; what the outcome says of it.
+
+    Raises CannotPlanRecoveryError, CannotArchiveError.
+    """
+    plan, wanted = run.job.plan, _wanted(run.job.plan)
+    if plan.options["into"] == SIDE:
+        side = side_tables.make(
+            run.connection, wanted.extract, sql.SQL("TABLE {}").format(recovered.table(writer, wanted.extract)), writer
+        )
+        return {"side": f"{side_tables.SCHEMA}.{side.name}"}
+    reason = f"recovered as of {target_in(plan)}: {plan.reason}"[:500]
+    days = archive_retention.days(archive_retention.rules(run.connection), [wanted.extract.table], reason)
+    expires_at = single.now(run.connection) + timedelta(days=days)
+    made = recovered.as_set(run.connection, wanted, writer, reason=reason, expires_at=expires_at)
+    if made is None:
+        raise CannotPlanRecoveryError(
+            f"stg.{wanted.extract.table} held no such row of a known load run at that moment: there is nothing to make"
+            " a set of. Nothing was changed."
+        )
+    return {"set": str(made.set_id)}
+
+
 def classes_of(job: Job) -> Classes | None:
     """What came, against staging: of the execution, else of the preview; None before there is either."""
     counts = job.tables.get(job.plan.options["table"])
@@ -176,22 +213,36 @@ def as_json(job: Job) -> dict[str, Any]:
         "target": {"at": target.at.isoformat(), "before_lsn": target.before_lsn or None},
         "classes": {**asdict(classes), "rows": classes.rows} if classes else None,
         "side": (job.outcome or {}).get("side"),
+        "set": (job.outcome or {}).get("set"),
     }
 
 
 def _describe(job: Job) -> Described:
-    options, classes, side = job.plan.options, classes_of(job) or Classes(), (job.outcome or {}).get("side", "")
+    options, classes, outcome = job.plan.options, classes_of(job) or Classes(), job.outcome or {}
     whose = f", those that load run {options['load_run']} owned," if options["load_run"] else ""
+    beside = options["into"] == SIDE
+    goes = "a table beside staging" if beside else "an archive set, which can be restored"
+    links: tuple[tuple[str, str], ...] = ()
+    ended = f"The rows lie in {outcome.get('side', '')}. Staging is as it was."
+    if made := outcome.get("set"):
+        links = (
+            ("Restore the set: a dry run first", reverse("restore", args=[made])),
+            ("See the set", reverse("archive_set", args=[made])),
+        )
+        ended = "The rows are an archive set. Staging is as it was: restore the set to have them there."
     return Described(
         what=f"Recover the rows of stg.{options['table']}{whose} as they were at {target_in(job.plan)}, by a throw-away"
-        " server, into a table beside staging.",
+        f" server, into {goes}.",
         number=classes.rows,
-        counted="row comes back" if classes.rows == 1 else "rows come back",
+        counted=word(classes.rows, "row comes back", "rows come back"),
         columns=("Not in staging", "Identical", "Same owner, changed", "Older owner", "Newer owner"),
         rows=[(f"stg.{options['table']}", tuple(f"{keys:,}" for keys in asdict(classes).values()))],
-        way_back="Staging is not touched, and the table beside it goes by itself after a week.",
-        ended=f"The rows lie in {side}. Staging is as it was.",
+        way_back="Staging is not touched, and the table beside it goes by itself after a week."
+        if beside
+        else "Staging is not touched, and the set goes when it has expired.",
+        ended=ended,
         verb="Recover",
+        links=links,
     )
 
 

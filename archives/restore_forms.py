@@ -7,6 +7,7 @@ from uuid import UUID
 from django import forms
 
 from archives.restore_requests import Wanted
+from audit.reasons import SaidField
 from warehouse.archive_sets import Part
 
 
@@ -47,7 +48,7 @@ class RestoreForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
         help_text="One a line: old = new. Nothing after the = leaves the column out.",
     )
-    reason = forms.CharField(
+    reason = SaidField(
         label="Reason",
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
@@ -87,7 +88,7 @@ def mapping(lines: Sequence[str]) -> dict[str, str]:
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(
+    reason = SaidField(
         label="Reason",
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),

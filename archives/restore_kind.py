@@ -6,20 +6,18 @@ from uuid import UUID
 
 import psycopg
 
-from archives import asking_again, cold_tier
+from archives import asking_again, cold_tier, proving
+from archives.proving import Use
 from jobs.kinds import Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
-from warehouse import archive_holds, downstream, journal, registry, restoring, unpinning
+from warehouse import archive_holds, archive_sets, downstream, journal, proofs, registry, restoring, unpinning
+from warehouse.amounts import things
 from warehouse.diff import Diff
 from warehouse.restore_classes import OVERWRITE, Classes
 from warehouse.restoring import RESTORE, STAGING, Previewed, Wish
 from warehouse.unpinning import UNPIN
 
 WRITES = 3  # times as long as its preview, which reads and compares only
-
-
-class OtherThanShownError(restoring.CannotRestoreError):
-    """What would be done is not what the person was shown who confirmed it. Nothing was changed."""
 
 
 def wish_of(plan: Plan) -> Wish:
@@ -70,8 +68,7 @@ def _asks(wish: Wish, found: Previewed) -> list[str]:
     newer = sum(classes.newer for classes in found.classes.values())
     if wish.into != STAGING or wish.on_newer != OVERWRITE or not newer:
         return []
-    rows = "1 row" if newer == 1 else f"{newer:,} rows"
-    return [f"It overwrites {rows} of newer owners."]
+    return [f"It overwrites {things(newer, 'row')} of newer owners."]
 
 
 def _other_than_shown(plan: Plan, found: Previewed) -> str:
@@ -96,16 +93,26 @@ def _measured(records: int, seconds: float) -> dict[str, Any]:
 
 
 def _execute_restore(run: Run) -> dict[str, Any]:
-    plan = run.job.plan
-    return restoring.execute(
-        run.connection,
-        registry.current(),
-        wish_of(plan),
-        writer_of(run),
-        expected={table: Classes.from_json(counts) for table, counts in plan.tables.items()},
-        told=run.progress,
-        tier=cold_tier.tier(),
-    )
+    plan, wish = run.job.plan, wish_of(run.job.plan)
+    parts = archive_sets.parts(run.connection, [wish.set_id])
+    rung = proofs.ARCHIVE if all(part.hot for part in parts) else proofs.COLD
+
+    def put_back() -> dict[str, Any]:
+        return restoring.execute(
+            run.connection,
+            registry.current(),
+            wish,
+            writer_of(run),
+            expected={table: Classes.from_json(counts) for table, counts in plan.tables.items()},
+            told=run.progress,
+            tier=cold_tier.tier(),
+        )
+
+    def use(outcome: dict[str, Any]) -> Use:
+        beside = sum(side["rows"] for side in outcome.get("side", {}).values())
+        return Use(rung, outcome["proven"] or beside, f"Set {wish.set_id} was restored.")
+
+    return proving.timed(run, RESTORE, put_back, use)
 
 
 def _preview_unpin(run: Run) -> Preview:

@@ -12,17 +12,14 @@ from access import rights
 from audit.transitions import record
 from jobs import submission
 from jobs.models import Job, Plan
+from jobs.origin import Origin
+from jobs.submission import CannotAskError
 from warehouse import archive_sources, pins, registry
 from warehouse.archive_sets import Part
 from warehouse.connections import connect
-from warehouse.errors import TellableError
 from warehouse.restore_classes import SKIP
 from warehouse.restoring import RESTORE, STAGING
 from warehouse.unpinning import UNPIN
-
-
-class CannotAskError(TellableError):
-    """There is nothing to ask for; the message says why. Nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +49,10 @@ def newest(url: str, load_run_id: UUID, tables: Sequence[str]) -> UUID:
         return archive_sources.newest(connection, load_run_id, tables[0] if tables else "")
 
 
-def ask(url: str, wanted: Wanted, *, reason: str, actor: User, dry_run: bool = False) -> Job:
-    """Plan the restore of a set and have its preview made.
+def ask(
+    url: str, wanted: Wanted, *, reason: str, actor: User, dry_run: bool = False, origin: Origin | None = None
+) -> Job:
+    """Plan the restore of a set and have its preview made. `origin`: what asks, on whose behalf.
 
     Raises PermissionDenied, NoSuchSetError, RemovedError, NotThereError, AlreadyActiveError,
     UnreachableWarehouseError.
@@ -61,7 +60,7 @@ def ask(url: str, wanted: Wanted, *, reason: str, actor: User, dry_run: bool = F
     rights.demand(actor, rights.RESTORE)
     with connect(url, purpose="plan") as connection:
         parts = archive_sources.chosen(connection, wanted.set_id, wanted.tables)
-    return _submit(parts, wanted.as_json(), reason=reason, actor=actor, dry_run=dry_run)
+    return _submit(parts, wanted.as_json(), reason=reason, actor=actor, dry_run=dry_run, origin=origin)
 
 
 def confirm(url: str, shown: Job, *, actor: User) -> Job:
@@ -80,7 +79,15 @@ def confirm(url: str, shown: Job, *, actor: User) -> Job:
     return _submit(parts, agreed, reason=shown.plan.reason, actor=actor, dry_run=False)
 
 
-def _submit(parts: Sequence[Part], options: dict[str, Any], *, reason: str, actor: User, dry_run: bool) -> Job:
+def _submit(
+    parts: Sequence[Part],
+    options: dict[str, Any],
+    *,
+    reason: str,
+    actor: User,
+    dry_run: bool,
+    origin: Origin | None = None,
+) -> Job:
     known = {extract.table: extract.name for extract in registry.current().extracts}
     included = [
         {
@@ -93,7 +100,7 @@ def _submit(parts: Sequence[Part], options: dict[str, Any], *, reason: str, acto
         for part in parts
     ]
     plan = Plan(kind=RESTORE, reason=reason, options=options, included=included)
-    return submission.submit(plan, actor, dry_run=dry_run)
+    return submission.submit(plan, actor, dry_run=dry_run, origin=origin)
 
 
 def pinned(url: str, job: Job) -> dict[str, int]:

@@ -4,23 +4,26 @@ is an argument of every act."""
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
-PAGE, COMMAND, WORKER, SCHEDULE, TRIGGER, UPKEEP = "page", "command", "worker", "schedule", "trigger", "upkeep"
+PAGE, API, COMMAND, WORKER = "page", "api", "command", "worker"
+SCHEDULE, TRIGGER, UPKEEP = "schedule", "trigger", "upkeep"
 WAREHOUSE = "warehouse"  # its own record of what was done to it
-WAYS = (PAGE, COMMAND, WORKER, SCHEDULE, TRIGGER, UPKEEP, WAREHOUSE)
+WAYS = (PAGE, API, COMMAND, WORKER, SCHEDULE, TRIGGER, UPKEEP, WAREHOUSE)
 
 
 @dataclass(frozen=True)
 class Circumstances:
     """`how`: one of WAYS. `on_behalf_of`: the name of the person for whom Restage itself acts ("": for nobody).
-    `address`: of the network, where there is one. `request_id`: what was done together has the same."""
+    `address`: of the network, where there is one. `request_id`: what was done together has the same. `token`: the name
+    of the token by which a program acts for its owner ("": none)."""
 
     how: str = UPKEEP
     on_behalf_of: str = ""
     address: str = ""
     request_id: str = ""
+    token: str = ""
 
 
 _now: ContextVar[Circumstances | None] = ContextVar("circumstances", default=None)
@@ -40,3 +43,8 @@ def of(how: str, *, on_behalf_of: str = "", address: str = "", request_id: str =
         yield made
     finally:
         _now.reset(token)
+
+
+def name_token(name: str) -> None:
+    """Until the end of the block that is being run: it is a program that acts, by the token of this name."""
+    _now.set(replace(current(), token=name))

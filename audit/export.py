@@ -1,7 +1,5 @@
 """The trail as a file: CSV for a spreadsheet, JSON lines for a program. Taking it out is itself an event."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from access import rights
-from audit import trail
+from audit import spreadsheet, trail
 from audit.models import Event
 from audit.trail import Filter
 from audit.transitions import write
@@ -19,7 +17,6 @@ COLUMNS = (
     *("number", "at", "person", "on_behalf_of", "how", "action", "about", "result", "reason"),
     *("detail", "address", "request_id"),
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -52,23 +49,10 @@ def _json_lines(events: Iterable[Event]) -> Iterator[str]:
 
 
 def _csv(events: Iterable[Event]) -> Iterator[str]:
-    yield _line(COLUMNS)
+    yield spreadsheet.line(COLUMNS)
     for event in events:
         row = as_row(event)
-        yield _line([*_cells({**row, "detail": json.dumps(row["detail"])}.values())])
-
-
-def _cells(values: Iterable[Any]) -> Iterator[str]:
-    """Text that a spreadsheet would take for a formula is marked as text."""
-    for value in values:
-        text = str(value)
-        yield f"'{text}" if text.startswith(FORMULA) else text
-
-
-def _line(cells: Iterable[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue()
+        yield spreadsheet.line({**row, "detail": json.dumps(row["detail"])}.values())
 
 
 FORMATS = {"jsonl": Format("application/x-ndjson", _json_lines), "csv": Format("text/csv; charset=utf-8", _csv)}

@@ -10,12 +10,15 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.views.decorators.http import require_POST, require_safe
 
 from access import rights
 from access.rights import Asked
-from audit import circumstances, export, trail, verification
+from audit import export, telling, trail, verification
+from audit.circumstances import WAYS
 from audit.models import Event, Seal, View
+from audit.reasons import said
 from audit.trail import Filter
 from audit.transitions import write
 
@@ -37,7 +40,7 @@ class FilterForm(forms.Form):
     about = forms.CharField(required=False, max_length=100, label="Object")
     result = forms.ChoiceField(required=False, choices=[("", "Any"), *Event.Result.choices], label="Result")
     how = forms.ChoiceField(
-        required=False, choices=[("", "Any"), *((way, way.capitalize()) for way in circumstances.WAYS)], label="Way"
+        required=False, choices=[("", "Any"), *((way, capfirst(telling.door(way))) for way in WAYS)], label="Way"
     )
     since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
@@ -108,8 +111,8 @@ def verify(request: Asked) -> HttpResponse:
 @rights.requires(rights.SEE_TRAIL)
 def keep_view(request: Asked) -> HttpResponseBase:
     """Keep the filter of the page under a name."""
-    name, query = request.POST.get("name", "").strip()[:60], urlencode(_of_query(request.POST.get("query", "")).given)
-    if not name:
+    name, query = said(request.POST.get("name", ""))[:60], urlencode(_of_query(request.POST.get("query", "")).given)
+    if not name or trail.NUL in name:
         messages.error(request, "The view has no name: nothing was saved.")
     elif View.objects.filter(owner=request.user).count() >= MOST_VIEWS:
         messages.error(request, f"You have {MOST_VIEWS} views: remove one first.")

@@ -1,42 +1,37 @@
 """An event as a sentence, and what the trail keeps about it as pairs."""
 
+import re
+from datetime import datetime
 from typing import Any
 
-from audit.models import Event
+from django.utils import timezone
 
-# action → what follows the name of who did it; {…} are names of its detail
-SENTENCES = {
-    "job requested": "asked for it",
-    "job awaiting approval": "sent it to be approved",
-    "job queued": "put it in the queue",
-    "job running": "began to carry it out",
-    "job succeeded": "carried it out whole",
-    "job partial": "carried it out in part",
-    "job failed": "stopped it: it failed",
-    "job cancelled": "cancelled it",
-    "job rejected": "turned it down",
-    "job quarantined": "gave it up: three workers died with it",
-    "job rolled back": "noted that it was taken back",
-    "job previewed": "finished the dry run",
-    "job paused": "paused it",
-    "request approved": "approved it",
-    "request rejected": "rejected it",
-    "request void": "let the request lapse",
-    "decision refused": "tried to decide on it and was refused",
-    "rollback requested": "asked to take it back",
-    "reprocess": "changed the warehouse: published",
-    "rollback": "changed the warehouse: took it back",
-    "before-image purged": "purged its before-image",
-    "attempt refused": "was refused",
-}
-HIDDEN = ("reason", "from", "asked", "at")
+from audit import circumstances
+from audit.models import Event
+from audit.sentences import SENTENCES
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?(\+00:00|Z)")
+HIDDEN = ("reason", "from", "asked", "at", "token")
 
 
 def sentence(event: Event) -> str:
     """What was done, to be read after the name of who did it."""
     if event.action.startswith("job ") and event.detail.get("asked"):
         return f"asked to {event.detail['asked']}"
+    if event.action.startswith("asked by "):
+        return f"carried on what was {event.action}"
     return SENTENCES.get(event.action, event.action)
+
+
+def way(event: Event) -> str:
+    """Through which door it was done: "page"; "API, token nightly"."""
+    token = event.detail.get("token")
+    return f"{door(event.how)}, token {token}" if token else door(event.how)
+
+
+def door(how: str) -> str:
+    """One of the ways, as it is written within a sentence."""
+    return how.upper() if how == circumstances.API else how
 
 
 def pairs(event: Event) -> list[tuple[str, str]]:
@@ -51,4 +46,6 @@ def _plain(value: Any) -> str:
         return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items()) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, str) and MOMENT.fullmatch(value):
+        return f"{timezone.localtime(datetime.fromisoformat(value)):%Y-%m-%d %H:%M}"
     return f"{value:,}" if isinstance(value, int) else str(value)

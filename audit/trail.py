@@ -1,21 +1,24 @@
 """Finding events in the trail: filters that page, command and export share, and the story of one object."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import date, datetime, time, timedelta
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from audit.models import Event
 
+NUL, YEARS = "\0", range(1900, 3000)
+BEGINNING = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F-]*)?")
 FILTERS = {
     "person": "who did it, or on whose behalf it was done",
-    "action": "what was done, or the beginning of it",
-    "about": "what it was done to: kind:id, or an id",
+    "action": "what was done; where nothing is called so, the beginning of it",
+    "about": "what it was done to: kind:id, an id, or the first eight letters of a long one",
     "result": "done, refused or failed",
-    "how": "page, command, worker, schedule, trigger, upkeep or warehouse",
+    "how": "page, api, command, worker, schedule, trigger, upkeep or warehouse",
     "since": "first day, YYYY-MM-DD",
     "until": "last day, YYYY-MM-DD",
     "request": "the id of one request: what was done together",
@@ -37,15 +40,24 @@ class Filter:
 
     @property
     def problems(self) -> list[str]:
-        return [
+        days = [
             f"{name} is {getattr(self, name)!r}: a day is needed, as 2026-11-30."
             for name in ("since", "until")
             if getattr(self, name) and _day(getattr(self, name)) is None
         ]
+        return [*days, *(f"{name} has a letter that no event has." for name, said in self.given.items() if NUL in said)]
 
     @property
     def given(self) -> dict[str, str]:
         return {field.name: getattr(self, field.name) for field in fields(self) if getattr(self, field.name)}
+
+    def _about(self) -> Q:
+        """kind:id, an id, or as much of a long id as pages show of it."""
+        if ":" in self.about:
+            return Q(subject=self.about)
+        if BEGINNING.fullmatch(self.about):
+            return Q(subject__contains=f":{self.about.lower()}")
+        return Q(subject__endswith=f":{self.about}")
 
     def events(self) -> QuerySet[Event]:
         """The events that fit, newest first."""
@@ -53,13 +65,10 @@ class Filter:
         if self.person:
             found = found.filter(actor_name__iexact=self.person) | found.filter(on_behalf_of__iexact=self.person)
         if self.action:
-            found = found.filter(action__istartswith=self.action)
+            known = Event.objects.filter(action=self.action).exists()
+            found = found.filter(action=self.action) if known else found.filter(action__istartswith=self.action)
         if self.about:
-            found = (
-                found.filter(subject=self.about)
-                if ":" in self.about
-                else found.filter(subject__endswith=f":{self.about}")
-            )
+            found = found.filter(self._about())
         if self.result:
             found = found.filter(result=self.result)
         if self.how:
@@ -75,9 +84,10 @@ class Filter:
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         return None
+    return found if found.year in YEARS else None
 
 
 def _begin(day: date) -> datetime:

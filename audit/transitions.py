@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import models, transaction
 
-from audit import circumstances
+from audit import circumstances, listeners
 from audit.models import Event
 
 SYSTEM = "Restage"
@@ -38,18 +38,21 @@ def write(
 ) -> Event:
     """As record(), about what has no model of ours: "kind:id"."""
     around = circumstances.current()
-    return Event.objects.create(
-        actor=actor,
-        actor_name=actor.get_username() if actor else SYSTEM,
-        on_behalf_of=around.on_behalf_of if actor is None else "",
-        how=around.how,
-        action=action,
-        subject=subject,
-        result=result,
-        detail=detail or {},
-        address=around.address,
-        request_id=around.request_id,
-    )
+    with transaction.atomic(savepoint=False):
+        event = Event.objects.create(
+            actor=actor,
+            actor_name=actor.get_username() if actor else SYSTEM,
+            on_behalf_of=around.on_behalf_of if actor is None else "",
+            how=around.how,
+            action=action,
+            subject=subject,
+            result=result,
+            detail={**(detail or {}), **({"token": around.token} if around.token else {})},
+            address=around.address,
+            request_id=around.request_id,
+        )
+        listeners.tell(event)
+    return event
 
 
 def move(
@@ -62,7 +65,8 @@ def move(
     detail: dict[str, Any] | None = None,
     **fields: Any,
 ) -> None:
-    """Set `state` and `fields` if the row is still in one of the states `among` (and `where` holds), and record it.
+    """Set `state` and `fields` if the row is still in one of the states `among` (and `where` holds), and record it: as
+    what people call the model, and the state.
 
     Raises StateChangedError.
     """
@@ -72,5 +76,5 @@ def move(
         if not moved:
             raise StateChangedError(f"This {model._meta.verbose_name} is not {' or '.join(among)} any more.")
         former = subject.state
-        record(actor, f"{model._meta.model_name} {to}", subject, {"from": former, **(detail or {})})
+        record(actor, f"{model._meta.verbose_name} {to}", subject, {"from": former, **(detail or {})})
     subject.refresh_from_db()

@@ -12,15 +12,15 @@ from bench import (
     cooling,
     latency,
     looking,
+    places,
     publishing,
     reading,
     restoring,
     transforming,
     working,
 )
-from bench.figures import Figure, table, write
+from bench.figures import Figure, report, told
 from bench.ground import ground
-from config import embedded
 
 MEASURED = {
     "ingest": reading,
@@ -43,20 +43,12 @@ def main() -> int:
         print(f"There is no {', '.join(unknown)}; there are {', '.join(MEASURED)}.", file=sys.stderr)
         return 2
     rows = int(os.environ.get("BENCH_ROWS", "1000000"))
-    home = Path(os.environ.get("RESTAGE_HOME", Path(__file__).resolve().parent.parent / ".restage" / "bench"))
-    found: list[Figure] = []
-    server = os.environ.get("BENCH_SERVER") or embedded.use(home).url("postgres")
+    home, server, found = places.home(), places.server(), list[Figure]()
     for name in wanted:
         with tempfile.TemporaryDirectory() as folder, ground(server, Path(folder), home, rows) as measured_on:
             Path(folder).chmod(0o777)
-            for figure in MEASURED[name].measure(measured_on):
-                print(
-                    f"{figure.name}: {figure.value:g} {figure.unit} (goal {figure.goal})", file=sys.stderr, flush=True
-                )
-                found.append(figure)
-    print(table(found))
-    print(f"{rows:,} rows; written to {write('bench', found)}")
-    return 0 if all(figure.holds for figure in found) else 1
+            found += [told(figure) for figure in MEASURED[name].measure(measured_on)]
+    return report("bench", found, f"{rows:,} rows")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Paired measuring: two ways of the same work take turns, and the figure is the median of their ratios."""
 
 import json
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -91,6 +92,19 @@ def write(target: str, figures: Iterable[Figure]) -> Path:
     told = {figure.name: {k: v for k, v in asdict(figure).items() if k != "name"} for figure in figures}
     path.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n")
     return path
+
+
+def told(figure: Figure) -> Figure:
+    """Say it at once, as benchmarks take long; the figure itself."""
+    print(f"{figure.name}: {figure.value:g} {figure.unit} (goal {figure.goal})", file=sys.stderr, flush=True)
+    return figure
+
+
+def report(target: str, figures: Sequence[Figure], about: str = "") -> int:
+    """Print and keep them all; the exit code of a benchmark: 0 where every goal is reached."""
+    print(table(figures))
+    print(f"{about}{'; ' if about else ''}written to {write(target, figures)}")
+    return 0 if all(figure.holds for figure in figures) else 1
 
 
 def table(figures: Iterable[Figure]) -> str:

@@ -4,7 +4,6 @@ Each event is a load run with a failed file, committed at a random moment; it is
 about that run. Also what the triggers that tell of it cost a loader.
 """
 
-import os
 import random
 import sys
 import tempfile
@@ -13,15 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import psycopg
 from psycopg import sql
 
-from bench.figures import Figure, alternate, at_most, table, write
+from bench import places
+from bench.figures import Figure, alternate, at_most, report
 from bench.ground import Ground
-from config import databases, embedded
+from config import databases
 from tests.house import HEADER, VISITS, House
 from tests.stack import MANAGE, Stack, eventually
 from warehouse import adoption, happenings
@@ -143,36 +142,24 @@ def stack_on(server: str, folder: Path) -> Iterator[Stack]:
     """The real processes on two databases that live as long as the block."""
     (folder / "extracts").mkdir()
     (folder / "extracts" / "visits.toml").write_text(VISITS)
-    names = {key: f"bench_{uuid4().hex[:8]}" for key in (databases.CONSOLE_URL, databases.WAREHOUSE_URL)}
-    urls = {key: urlsplit(server)._replace(path=f"/{name}").geturl() for key, name in names.items()}
-    env = {**urls, "RESTAGE_EXTRACTS": str(folder / "extracts"), "DJANGO_SETTINGS_MODULE": "config.settings"}
     registry = load([SHIPPED, folder / "extracts"])
-    with psycopg.connect(server, autocommit=True) as admin:
-        for name in names.values():
-            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            with psycopg.connect(urls[databases.WAREHOUSE_URL], autocommit=True) as connection:
-                adoption.apply(connection, registry)
-                stack = Stack(House(connection, registry, folder / "deliveries"), env)
-                try:
-                    assert stack.start(str(MANAGE), "migrate", "--verbosity", "0").wait(120) == 0
-                    yield stack
-                finally:
-                    stack.stop()
-        finally:
-            for name in names.values():
-                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with places.two_databases(server) as urls:
+        env = {**urls, "RESTAGE_EXTRACTS": str(folder / "extracts"), "DJANGO_SETTINGS_MODULE": "config.settings"}
+        with psycopg.connect(urls[databases.WAREHOUSE_URL], autocommit=True) as connection:
+            adoption.apply(connection, registry)
+            stack = Stack(House(connection, registry, folder / "deliveries"), env)
+            try:
+                assert stack.start(str(MANAGE), "migrate", "--verbosity", "0").wait(120) == 0
+                yield stack
+            finally:
+                stack.stop()
 
 
 def main() -> int:
-    home = Path(os.environ.get("RESTAGE_HOME", Path(__file__).resolve().parent.parent / ".restage" / "bench"))
-    server = os.environ.get("BENCH_SERVER") or embedded.use(home).url("postgres")
+    home, server = places.home(), places.server()
     with psycopg.connect(server, autocommit=True) as connection:
         ground = Ground(connection, server, load([SHIPPED, Path(__file__).parent / "extracts"]), home, home, 0)
-        found = list(measure(ground))
-    print(table(found))
-    print(f"written to {write('latency', found)}")
-    return 0 if all(figure.holds for figure in found) else 1
+        return report("latency", list(measure(ground)))
 
 
 if __name__ == "__main__":

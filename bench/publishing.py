@@ -65,7 +65,7 @@ def ready(ground: Ground, *, every: int) -> Change:
     change = Change(extract, arrive=(file,))
     build.build(connection, change, SPACE)
     with connection.transaction():
-        publish.apply(connection, change, SPACE, diff.classify(connection, change, SPACE))
+        publish.apply(connection, change, SPACE, diff.compute(connection, change, SPACE).counts)
     newer = loaded(ground, "second.csv", changed=1, every=every)
     connection.execute("UPDATE etl.load_run_files SET superseded_at = now() WHERE load_run_file_id = %s", [file])
     connection.execute(sql.SQL("VACUUM ANALYZE {}, {}").format(stg, names.raw(extract)))

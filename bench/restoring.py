@@ -69,7 +69,7 @@ def _archived(ground: Ground, extract: Extract) -> UUID:
     change, space = Change(extract, arrive=(file,)), Workspace("bench")
     build.build(connection, change, space)
     with connection.transaction():
-        publish.apply(connection, change, space, diff.classify(connection, change, space))
+        publish.apply(connection, change, space, diff.compute(connection, change, space).counts)
         builds.note_read(connection, extract, {file: NOTHING})
     space.clear(connection, extract)
     (run,) = single.row(connection, "SELECT load_run_id FROM etl.load_run_files WHERE load_run_file_id = %s", [file])

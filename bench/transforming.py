@@ -26,7 +26,7 @@ def measure(ground: Ground) -> Iterator[Figure]:
     def ours() -> None:
         with connection.transaction():
             build.build(connection, change, SPACE)
-            publish.apply(connection, change, SPACE, diff.classify(connection, change, SPACE))
+            publish.apply(connection, change, SPACE, diff.compute(connection, change, SPACE).counts)
             publish.note_rejections(connection, change, SPACE)
 
     def theirs() -> None:

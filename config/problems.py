@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from psycopg.errors import InsufficientPrivilege
 
 from warehouse.connections import UnreachableWarehouseError
 
@@ -21,6 +22,8 @@ class ProblemMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, InsufficientPrivilege):
+            return _not_granted(request)
         if not isinstance(error, OperationalError | UnreachableWarehouseError):
             return None
         return render(
@@ -35,3 +38,18 @@ class ProblemMiddleware:
             },
             status=503,
         )
+
+
+def _not_granted(request: HttpRequest) -> HttpResponse:
+    return render(
+        request,
+        "problem.html",
+        {
+            "title": "The warehouse refuses it",
+            "happened": "The database role of this process may not do that in the warehouse.",
+            "means": "Nothing was changed.",
+            "todo": "Have a worker's role do it by command, or let who keeps the databases run manage.py roles apply"
+            " again: it grants what each process needs.",
+        },
+        status=503,
+    )

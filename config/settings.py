@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import tomllib
 from pathlib import Path
 
 from config import databases, embedded
@@ -27,11 +28,14 @@ AUDIT_KEY = _key("RESTAGE_AUDIT_KEY", "audit_key")
 # Where the heads of the sealed trail are kept outside of the database: folders or URLs, divided by spaces.
 AUDIT_HEADS = os.environ.get("RESTAGE_AUDIT_HEADS", str(HOME / "audit-heads")).split()
 DEBUG = False
+VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 ALLOWED_HOSTS = os.environ.get("RESTAGE_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
 
 CONSOLE_URL = os.environ.get(databases.CONSOLE_URL, "postgresql://127.0.0.1/restage")
 WAREHOUSE_URL = os.environ.get(databases.WAREHOUSE_URL, "postgresql://127.0.0.1/warehouse")
 EXTRACT_FOLDERS = [Path(p) for p in os.environ.get("RESTAGE_EXTRACTS", "").split(os.pathsep) if p]
+# What this console is about, as approval rules name it.
+ENVIRONMENT = os.environ.get("RESTAGE_ENVIRONMENT", "production")
 SOURCE = os.environ.get("RESTAGE_SOURCE", str(HOME / "deliveries"))
 ARCHIVE = os.environ.get("RESTAGE_ARCHIVE", str(HOME / "archive"))
 # Point-in-time recovery: the embedded server's own backups, else another program's by its commands (docs/recovery.md).
@@ -44,7 +48,27 @@ RECOVERED = os.environ.get("RESTAGE_RECOVERY_FOLDER") or str(
 )
 BACKUP_HOURS = float(os.environ.get("RESTAGE_BACKUP_HOURS", "24"))
 BACKUP_DAYS = float(os.environ.get("RESTAGE_BACKUP_DAYS", "7"))
+RECOVERY_GOAL_MINUTES = float(os.environ.get("RESTAGE_RECOVERY_GOAL_MINUTES", "60"))
+# Who sends it may read /metrics and the parts of /healthz; without one, only who asks from this machine.
+METRICS_TOKEN = os.environ.get("RESTAGE_METRICS_TOKEN", "")
 DRILL_DAYS = float(os.environ.get("RESTAGE_DRILL_DAYS", "7"))
+# Notifications (docs/notifications.md): where links lead, which hosts of ours they may go to, how often at most.
+BASE_URL = os.environ.get("RESTAGE_BASE_URL", "").rstrip("/")
+NOTIFY_HOSTS = frozenset(os.environ.get("RESTAGE_NOTIFY_HOSTS", "").lower().replace(",", " ").split())
+NOTIFY_MINUTES = float(os.environ.get("RESTAGE_NOTIFY_MINUTES", "15"))
+
+# Approvals: who else may approve what nobody has decided for so long, how long an approval may wait for a worker, and
+# how long a login counts as the proof of who decides.
+ESCALATE_TO = os.environ.get("RESTAGE_ESCALATE_TO", "administrator")
+ESCALATE_HOURS = float(os.environ.get("RESTAGE_ESCALATE_HOURS", "48"))
+APPROVAL_HOURS = float(os.environ.get("RESTAGE_APPROVAL_HOURS", "24"))
+OTP_TOTP_ISSUER = "Restage"
+CONFIRM_MINUTES = float(os.environ.get("RESTAGE_CONFIRM_MINUTES", "5"))
+
+# Where OpenLineage events go: files and http(s) URLs, divided by spaces (docs/lineage.md).
+OPENLINEAGE = os.environ.get("RESTAGE_OPENLINEAGE", "").split()
+OPENLINEAGE_KEY = os.environ.get("RESTAGE_OPENLINEAGE_KEY", "")
+OPENLINEAGE_NAMESPACE = os.environ.get("RESTAGE_OPENLINEAGE_NAMESPACE", "restage")
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -58,8 +82,18 @@ INSTALLED_APPS = [
     "csp",
     "django_q",
     "config",
+    "api",
+    "monitoring.alerts",
+    "notifications",
+    "lineage",
+    "monitoring.verdicts",
+    "monitoring",
     "reprocessing",
     "archives",
+    "access",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "approvals",
     "jobs",
     "audit",
@@ -117,6 +151,28 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
 
+# The API (docs/api.md): JSON alone, errors in our own words. Addresses are those of the connection, never of a header.
+REST_FRAMEWORK = {
+    "EXCEPTION_HANDLER": "api.problems.answer",
+    "DEFAULT_SCHEMA_CLASS": "api.schema.Described",
+    "NUM_PROXIES": 0,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Restage",
+    "DESCRIPTION": "Reprocess, archive and restore the load runs of a warehouse. docs/api.md has a worked example.",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Token restage_…"},
+            "session": {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": "with X-CSRFToken"},
+        }
+    },
+}
+
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 8 * 3600
 SECURE_REFERRER_POLICY = "same-origin"
@@ -156,5 +212,11 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"django-q": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+    "loggers": {
+        "django-q": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+        # what these say may hold parts of a channel's address
+        "apprise": {"level": "CRITICAL", "propagate": False},
+        "urllib3": {"level": "ERROR"},
+    },
 }

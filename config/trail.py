@@ -9,17 +9,20 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, OperationalError, ProgrammingError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 
-from audit import circumstances, database
-from audit.models import Event
+from approvals import confirming
+from audit import attempts, circumstances, database
 from audit.transitions import record, write
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+API = "/api/"
+WITHOUT_TRAIL = "The audit trail cannot be written"
 
 
 class TrailMiddleware:
@@ -34,7 +37,8 @@ class TrailMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         address = str(request.META.get("REMOTE_ADDR", ""))[:64]
-        with circumstances.of(circumstances.PAGE, address=address, request_id=uuid4().hex) as around:
+        how = circumstances.API if request.path.startswith(API) else circumstances.PAGE
+        with circumstances.of(how, address=address, request_id=uuid4().hex) as around:
             allowed = request.method in SAFE or _may_write()
             answer = self.get_response(request) if allowed else _without_trail(request)
         answer.headers["X-Request-ID"] = around.request_id
@@ -43,7 +47,7 @@ class TrailMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, PermissionDenied):
             try:
-                _refused(request, str(error))
+                attempts.refused(request, str(error))
             except DatabaseError:
                 return _without_trail(request)
         if isinstance(error, ProgrammingError) and "audit_event" in str(error):
@@ -59,23 +63,16 @@ def _may_write() -> bool:
         return True
 
 
-def _refused(request: HttpRequest, why: str) -> None:
-    match = request.resolver_match
-    if isinstance(request.user, User) and match is not None:
-        asked = {
-            "page": match.view_name,
-            "method": request.method,
-            "about": {k: str(v) for k, v in match.kwargs.items()},
-        }
-        record(request.user, "attempt refused", request.user, {**asked, "why": why}, result=Event.Result.REFUSED)
-
-
 def _without_trail(request: HttpRequest) -> HttpResponse:
+    if request.path.startswith(API):
+        detail = f"{WITHOUT_TRAIL}, and nothing is done without one. Nothing was changed."
+        said = {"type": "about:blank", "title": "Not available", "status": 503, "detail": detail}
+        return JsonResponse(said, status=503, content_type="application/problem+json")
     return render(
         request,
         "problem.html",
         {
-            "title": "The audit trail cannot be written",
+            "title": WITHOUT_TRAIL,
             "happened": "The console's database refuses new entries in the trail, and nothing is done without one.",
             "means": "Nothing was changed.",
             "todo": "Tell who keeps the console's database: its role needs INSERT on audit_event.",
@@ -91,12 +88,13 @@ class Login(LoginView):
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         answer = super().form_valid(form)
+        confirming.note_login(self.request.session, timezone.now())
         record(form.get_user(), "logged in", form.get_user())
         return answer
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         """The name only where it is somebody's: people type their password there."""
-        known = User.objects.filter(username=form.data.get("username", "")).first()
+        known = User.objects.filter(username=form.cleaned_data.get("username", "")).first()
         subject = f"user:{known.pk}" if known else "user:unknown"
         write(None, "login refused", subject, {"name": known.get_username()} if known else {}, result="refused")
         return super().form_invalid(form)

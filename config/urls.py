@@ -1,13 +1,22 @@
 """Which page lives where."""
 
 from django.urls import path
-from django.views.generic import RedirectView
 
+from api import urls as api_urls
+from approvals import decision_pages, emergency_pages, rule_draft_pages, rule_pages, second_factor_pages, window_pages
 from approvals import pages as approval_pages
-from archives import cleaning_pages, cold_pages, restore_pages
+from archives import cleaning_pages, cold_pages, hold_pages, image_pages, recovery_pages, restore_pages
 from archives import pages as archive_pages
 from audit import pages as audit_pages
-from config import health, story_pages, theme, trail
+from config import story_pages, theme, trail
+from lineage import pages as lineage_pages
+from monitoring import dashboard_pages, metrics_pages
+from monitoring.alerts import pages as alert_pages
+from monitoring.alerts import rule_pages as alert_rule_pages
+from monitoring.verdicts import pages as quality_pages
+from monitoring.verdicts import suspension_pages
+from notifications import channel_pages
+from notifications import pages as notification_pages
 from reprocessing import (
     asker_pages,
     breaker_pages,
@@ -15,6 +24,7 @@ from reprocessing import (
     downstream_pages,
     freshness_pages,
     job_pages,
+    revision_pages,
     rollout_pages,
     run_pages,
     schedule_pages,
@@ -22,8 +32,10 @@ from reprocessing import (
 )
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="runs"), name="home"),
-    path("healthz", health.healthz, name="healthz"),
+    path("", dashboard_pages.home, name="home"),
+    path("figures/<slug:table>/export/", dashboard_pages.export, name="export_figures"),
+    path("healthz", metrics_pages.healthz, name="healthz"),
+    path("metrics", metrics_pages.prometheus, name="metrics"),
     path("login/", trail.Login.as_view(), name="login"),
     path("logout/", trail.Logout.as_view(), name="logout"),
     path("theme/", theme.choose, name="theme"),
@@ -47,7 +59,13 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/cancel/", job_pages.cancel, name="cancel"),
     path("jobs/<uuid:job_id>/retry/", job_pages.retry, name="retry"),
     path("jobs/<uuid:job_id>/rollback/", job_pages.roll_back, name="rollback"),
-    path("jobs/<uuid:job_id>/decision/", job_pages.decision, name="decision"),
+    path("jobs/<uuid:job_id>/decision/", decision_pages.decide, name="decision"),
+    path("jobs/<uuid:job_id>/comments/", decision_pages.comment, name="comment"),
+    path("jobs/<uuid:job_id>/comments/all/", decision_pages.said, name="said"),
+    path("jobs/<uuid:job_id>/withdrawal/", decision_pages.withdraw, name="withdraw"),
+    path("jobs/<uuid:job_id>/reminder/", decision_pages.remind, name="remind"),
+    path("jobs/<uuid:job_id>/emergency/", emergency_pages.let_through, name="let_through"),
+    path("jobs/<uuid:job_id>/revision/", revision_pages.revise, name="revise"),
     path("jobs/<uuid:job_id>/promotion/", rollout_pages.promote, name="promote"),
     path("jobs/<uuid:job_id>/pause/", rollout_pages.pause, name="pause_rollout"),
     path("jobs/<uuid:job_id>/abort/", rollout_pages.abort, name="abort"),
@@ -56,6 +74,24 @@ urlpatterns = [
     path("archives/restore/jobs/<uuid:job_id>/confirmation/", restore_pages.confirm, name="confirm_restore"),
     path("archives/restore/jobs/<uuid:job_id>/unpinning/", restore_pages.unpin, name="unpin"),
     path("approvals/", approval_pages.inbox, name="approvals"),
+    path("approvals/windows/", window_pages.change_windows, name="change_windows"),
+    path("approvals/windows/new/", window_pages.add, name="new_change_window"),
+    path("approvals/windows/<int:pk>/remove/", window_pages.remove, name="remove_change_window"),
+    path("approvals/emergencies/", emergency_pages.emergencies, name="emergencies"),
+    path("approvals/emergencies/<int:pk>/review/", emergency_pages.review, name="review_emergency"),
+    path("account/second-factor/", second_factor_pages.set_up, name="second_factor"),
+    path("approvals/rules/", rule_pages.rules_page, name="rules"),
+    path("approvals/rules/versions/<int:number>/", rule_pages.version, name="rule_version"),
+    path("approvals/rules/draft/", rule_draft_pages.draft, name="rule_draft"),
+    path("approvals/rules/draft/begin/", rule_draft_pages.begin, name="begin_rules"),
+    path("approvals/rules/draft/new/", rule_draft_pages.edit, name="new_rule"),
+    path("approvals/rules/draft/order/", rule_draft_pages.reorder, name="order_rules"),
+    path("approvals/rules/draft/drop/", rule_draft_pages.drop, name="drop_rules"),
+    path("approvals/rules/draft/proposal/", rule_draft_pages.propose, name="propose_rules"),
+    path("approvals/rules/draft/proposal/return/", rule_draft_pages.take_back, name="take_back_rules"),
+    path("approvals/rules/draft/decision/", rule_draft_pages.decide, name="decide_on_rules"),
+    path("approvals/rules/draft/<str:key>/", rule_draft_pages.edit, name="edit_rule"),
+    path("approvals/rules/draft/<str:key>/removal/", rule_draft_pages.remove, name="remove_rule"),
     path("audit/", audit_pages.events, name="audit"),
     path("audit/verify/", audit_pages.verify, name="verify_trail"),
     path("audit/export/", audit_pages.take_out, name="export_trail"),
@@ -70,13 +106,65 @@ urlpatterns = [
     path("archives/retention/drop/", cleaning_pages.drop_retention, name="drop_retention"),
     path("archives/cleanup/", cleaning_pages.clean_up, name="clean_up"),
     path("archives/stray/", cleaning_pages.move_stray, name="move_stray"),
+    path("archives/before-images/<uuid:job_id>/", image_pages.before_image, name="before_image"),
+    path("archives/before-images/<uuid:job_id>/holds/", hold_pages.hold_image, name="hold_image"),
+    path(
+        "archives/before-images/<uuid:job_id>/holds/<int:hold_id>/release/",
+        hold_pages.release_image,
+        name="release_image",
+    ),
     path("archives/<uuid:set_id>/", archive_pages.archive_set, name="archive_set"),
     path("archives/<uuid:set_id>/cold/", cold_pages.cool, name="cool_set"),
     path("archives/<uuid:set_id>/cold/verification/", cold_pages.verify, name="verify_cold"),
     path("archives/<uuid:set_id>/verification/", archive_pages.verify, name="verify_set"),
     path("archives/<uuid:set_id>/expiry/", archive_pages.expiry, name="set_expiry"),
-    path("archives/<uuid:set_id>/holds/", archive_pages.hold, name="hold_set"),
-    path("archives/<uuid:set_id>/holds/<int:hold_id>/release/", archive_pages.release, name="release_hold"),
+    path("archives/<uuid:set_id>/holds/", hold_pages.hold_set, name="hold_set"),
+    path("archives/<uuid:set_id>/holds/<int:hold_id>/release/", hold_pages.release_set, name="release_hold"),
+    path("recovery/", recovery_pages.recovery, name="recovery"),
+    path("recovery/runs/<uuid:load_run_id>/", recovery_pages.of_run, name="run_ladder"),
+    path("recovery/tables/<str:table>/", recovery_pages.of_table, name="table_ladder"),
+    path("recovery/recover/", recovery_pages.recover, name="recover"),
+    path("recovery/drill/", recovery_pages.drill, name="drill"),
+    path("recovery/backups/", recovery_pages.back_up, name="back_up"),
+    path("alerts/", alert_pages.alerts, name="alerts"),
+    path("alerts/<int:pk>/", alert_pages.alert, name="alert"),
+    path("alerts/<int:pk>/acknowledgement/", alert_pages.act, {"name": "acknowledge"}, name="acknowledge_alert"),
+    path("alerts/<int:pk>/snooze/", alert_pages.act, {"name": "snooze"}, name="snooze_alert"),
+    path("alerts/<int:pk>/resolution/", alert_pages.act, {"name": "resolve"}, name="resolve_alert"),
+    path("alerts/<int:pk>/reopening/", alert_pages.act, {"name": "reopen"}, name="reopen_alert"),
+    path("alerts/<int:pk>/notes/", alert_pages.act, {"name": "note"}, name="note_alert"),
+    path("alerts/rules/", alert_rule_pages.all_rules, name="alert_rules"),
+    path("alerts/rules/new/", alert_rule_pages.edit, name="new_alert_rule"),
+    path("alerts/rules/<int:pk>/", alert_rule_pages.edit, name="edit_alert_rule"),
+    path("alerts/rules/<int:pk>/pause/", alert_rule_pages.act, {"name": "pause"}, name="pause_alert_rule"),
+    path("alerts/rules/<int:pk>/resume/", alert_rule_pages.act, {"name": "resume"}, name="resume_alert_rule"),
+    path("alerts/rules/<int:pk>/retire/", alert_rule_pages.act, {"name": "retire"}, name="retire_alert_rule"),
+    path("alerts/downtimes/new/", alert_rule_pages.add_downtime, name="new_downtime"),
+    path("alerts/downtimes/<int:pk>/end/", alert_rule_pages.end_downtime, name="end_downtime"),
+    path("notifications/", notification_pages.entries, name="notifications"),
+    path("notifications/<int:pk>/read/", notification_pages.read, name="read_entry"),
+    path("notifications/read/", notification_pages.read_all, name="read_all"),
+    path("notifications/mine/", notification_pages.mine, name="my_notifications"),
+    path("notifications/letters/", channel_pages.letters, name="letters"),
+    path("notifications/letters/resend/", channel_pages.resend, name="resend_letters"),
+    path("notifications/channels/", channel_pages.all_channels, name="channels"),
+    path("notifications/channels/new/", channel_pages.new, name="new_channel"),
+    path("notifications/channels/<int:pk>/", channel_pages.channel, name="channel"),
+    path("notifications/channels/<int:pk>/test/", channel_pages.test, name="test_channel"),
+    path("notifications/channels/<int:pk>/secret/", channel_pages.renew, name="renew_secret"),
+    path("notifications/channels/<int:pk>/pause/", channel_pages.act, {"name": "pause"}, name="pause_channel"),
+    path("notifications/channels/<int:pk>/resume/", channel_pages.act, {"name": "resume"}, name="resume_channel"),
+    path("notifications/channels/<int:pk>/retire/", channel_pages.act, {"name": "retire"}, name="retire_channel"),
+    path("notifications/routes/<int:pk>/remove/", channel_pages.drop_route, name="drop_route"),
+    path("lineage/", lineage_pages.tables, name="lineage"),
+    path("lineage/runs/<uuid:load_run_id>/", lineage_pages.run, name="run_lineage"),
+    path("lineage/files/<int:file>/", lineage_pages.file, name="file_lineage"),
+    path("lineage/files/<int:file>/records/<int:record_no>/", lineage_pages.record, name="record_lineage"),
+    path("quality/", quality_pages.quality, name="quality"),
+    path("quality/files/<int:file>/", quality_pages.of_file, name="quality_file"),
+    path("quality/files/<int:file>/answer/", quality_pages.answer, name="answer_verdict"),
+    path("quality/<str:extract>/", quality_pages.of_extract, name="quality_extract"),
+    path("quality/<str:extract>/loading/", suspension_pages.loading, name="loading"),
     path("schedules/", schedule_pages.all_askers, name="schedules"),
     path("schedules/new/", schedule_pages.edit, name="new_schedule"),
     path("schedules/<int:pk>/", schedule_pages.schedule, name="schedule"),
@@ -90,4 +178,5 @@ urlpatterns = [
     path("schedules/<str:kind>/<int:pk>/delete/", asker_pages.delete, name="delete"),
     path("schedules/blackouts/new/", asker_pages.add_blackout, name="new_blackout"),
     path("schedules/blackouts/<int:pk>/remove/", asker_pages.remove_blackout, name="remove_blackout"),
+    *api_urls.urlpatterns,
 ]

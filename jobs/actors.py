@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
-from access import rights
+from access import persons, rights
 from audit.models import Event
 from audit.transitions import SYSTEM, record
 from warehouse.errors import TellableError
@@ -60,6 +60,33 @@ def add(name: str, roles: Sequence[str], *, by: User | None) -> User:
         user.save(update_fields=["password"])
         rights.give(user, roles)
         record(by or user, "account made", user, {"roles": list(roles)})
+    return user
+
+
+def link(one: str, other: str, *, by: User) -> list[User]:
+    """Note that two accounts are one person's: where distinct people are needed they count as one. Every account of
+    that person. Raises UnknownAccountError."""
+    users = [_known_account(one), _known_account(other)]
+    with transaction.atomic():
+        found = persons.link(*users)
+        for user in users:
+            record(by, "account linked", user, {"one person": [account.get_username() for account in found]})
+    return found
+
+
+def unlink(name: str, *, by: User) -> list[User]:
+    """Note that an account is a person of its own again; those that it was one with. Raises UnknownAccountError."""
+    user = _known_account(name)
+    with transaction.atomic():
+        others = persons.unlink(user)
+        record(by, "account unlinked", user, {"was one person with": [other.get_username() for other in others]})
+    return others
+
+
+def _known_account(name: str) -> User:
+    user = User.objects.filter(username=name).first()
+    if user is None:
+        raise UnknownAccountError(f"The console knows no account {name}. It knows {_known()}. Nothing was done.")
     return user
 
 

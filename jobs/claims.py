@@ -46,7 +46,8 @@ def claim(job_id: UUID, *, now: datetime | None = None) -> Job | None:
     """
     now = now or timezone.now()
     free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
-    open_jobs = Job.objects.filter(free, pk=job_id, state__in=Job.WORKABLE)
+    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    open_jobs = Job.objects.filter(free, due, pk=job_id, state__in=Job.WORKABLE)
     claimed = open_jobs.filter(attempts__lt=MOST_ATTEMPTS).update(
         epoch=F("epoch") + 1, attempts=F("attempts") + 1, lease_until=now + LEASE, worker=_me()
     )
@@ -91,10 +92,10 @@ def hold(job: Job) -> None:
         raise Cancelled(CANCELLED)
 
 
-def put_down(job: Job) -> None:
-    """Leave the job to a later worker, as nothing is wrong with it: the attempt does not count."""
+def put_down(job: Job, *, until: datetime | None = None) -> None:
+    """Leave the job to a later worker, not before `until`, as nothing is wrong with it: the attempt does not count."""
     Job.objects.filter(pk=job.pk, epoch=job.epoch, state__in=Job.WORKABLE).update(
-        lease_until=None, attempts=F("attempts") - 1, worker=""
+        lease_until=None, attempts=F("attempts") - 1, worker="", not_before=until
     )
 
 
@@ -122,7 +123,8 @@ class Claim:
 
     @property
     def connection(self) -> psycopg.Connection:
-        assert self._connection is not None  # noqa: S101  work begins with use()
+        if self._connection is None:
+            raise RuntimeError("Work begins with use(): this claim has no connection yet.")
         return self._connection
 
     def use(self, connection: psycopg.Connection) -> None:

@@ -1,6 +1,7 @@
 """How a job ends: its state, its outcome or reason, the load runs that it held become free, its parent hears of it."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -22,6 +23,7 @@ def end(
     **fields: Any,
 ) -> None:
     """Move the job to an end from one of the states `among`. Raises StateChangedError."""
+    now = timezone.now()
     with transaction.atomic():
         move(
             job,
@@ -29,7 +31,8 @@ def end(
             among=among,
             actor=actor,
             where=where,
-            finished_at=timezone.now(),
+            detail=_told(job, now, fields.get("error", "")),
+            finished_at=now,
             lease_until=None,
             progress={},
             **fields,
@@ -38,3 +41,13 @@ def end(
         kinds.of(job).ended(job)
         if job.parent_id:
             doorbell.ring(job.parent_id)
+
+
+def _told(job: Job, now: datetime, error: str) -> dict[str, Any]:
+    """What the trail keeps of an end: which plan it was, how long it took, why it came."""
+    started, digest = Job.objects.values_list("started_at", "plan__digest").get(pk=job.pk)
+    return {
+        **({"plan digest": digest} if digest else {}),
+        **({"seconds": round((now - started).total_seconds(), 1)} if started else {}),
+        **({"why": error} if error else {}),
+    }

@@ -107,9 +107,19 @@ def register(kind: Kind) -> None:
     _known[kind.name] = kind
 
 
+def known() -> list[Kind]:
+    """Every kind, by title."""
+    return sorted(_known.values(), key=lambda kind: kind.title)
+
+
 def of(job: Job) -> Kind:
     """The kind of a job. Raises KeyError."""
     return _known[job.kind]
+
+
+def titles() -> list[tuple[str, str]]:
+    """Every kind that is registered, with what people call it."""
+    return sorted(((kind.name, kind.title) for kind in _known.values()), key=lambda kind: kind[1])
 
 
 def described(job: Job) -> Described | None:

@@ -54,14 +54,16 @@ class Plan(models.Model):
     def records(self) -> int | None:
         """How many records it reads: exact after the preview, from the first load before; None if unknown."""
         if self.preview:
-            return int(self.preview["records"])
-        known = [item.get("records") for item in self.included]
-        return None if None in known else sum(known)
+            known = self.preview.get("records")
+            return None if known is None else int(known)
+        each = [item.get("records") for item in self.included]
+        return None if None in each else sum(each)
 
     @property
     def seconds(self) -> float | None:
         """The estimate of its duration; None until a preview has measured one."""
-        return float(self.preview["estimate_seconds"]) if self.preview else None
+        known = (self.preview or {}).get("estimate_seconds")
+        return None if known is None else float(known)
 
     def freeze(self, *, included: list[Any], excluded: list[Any], preview: dict[str, Any]) -> None:
         """Set what the preview found, and the digest. Raises ValueError when it is frozen already."""
@@ -115,6 +117,7 @@ class Job(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     worker = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)  # a queued job waits for this moment
     cancel_asked = models.BooleanField(default=False)
     progress = models.JSONField(default=dict)
     outcome = models.JSONField(null=True)

@@ -30,7 +30,8 @@ def reconcile(*, now: datetime | None = None) -> int:
     for upkeep in _upkeep:
         upkeep(now)
     lapsed = Q(lease_until__lt=now) | Q(lease_until__isnull=True, created_at__lt=now - PATIENCE)
-    forgotten = list(Job.objects.filter(lapsed, state__in=Job.WORKABLE).values_list("pk", flat=True))
+    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    forgotten = list(Job.objects.filter(lapsed, due, state__in=Job.WORKABLE).values_list("pk", flat=True))
     if OrmQ.objects.filter(lock__lte=now).count() >= len(forgotten):
         return 0
     for job_id in forgotten:

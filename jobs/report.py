@@ -16,7 +16,7 @@ def as_json(job: Job) -> dict[str, Any]:
         "state": job.state,
         "load_runs": [str(run) for run in job.about],
         **(job.outcome or {} if described else {}),
-        "new_load_runs": _new_load_runs(job),
+        "new_load_runs": new_load_runs(job),
         "reason": plan.reason,
         "requested_by": job.requested_by.get_username(),
         "asked_by": plan.options.get("origin", {}).get("told"),
@@ -37,7 +37,7 @@ def as_json(job: Job) -> dict[str, Any]:
     }
 
 
-def _new_load_runs(job: Job) -> list[str]:
+def new_load_runs(job: Job) -> list[str]:
     """Those that it has made; of a job that is carried out in parts, what these have published so far."""
     parts = [job] if job.outcome else job.children.filter(state__in=Job.PUBLISHED).order_by("created_at")
     return [run for part in parts if part.outcome for run in part.outcome.get("load_runs", {}).values()]

@@ -1,7 +1,8 @@
 """What a worker does with a job: claim it, preview or execute it, note the outcome."""
 
-import random
+import logging
 from contextlib import suppress
+from random import SystemRandom
 from uuid import UUID
 
 import psycopg
@@ -16,16 +17,23 @@ from jobs import claims, kinds
 from jobs.claims import Cancelled, Claim, Lost
 from jobs.ending import end
 from jobs.models import Job
-from jobs.submission import after_preview, check_permit
+from jobs.submission import NotYetError, after_preview, check_permit
 from warehouse import aside, journal, marks
 from warehouse.connections import MOST_STATEMENT_MINUTES, connect
-from warehouse.errors import PassingError, TellableError, passing, reason_of
+from warehouse.errors import PassingError, TellableError, defect_of, passing, reason_of
 from warehouse.journal import LostFenceError, Writer, session_purpose
 from warehouse.locks import BusyError
+
+log = logging.getLogger(__name__)
 
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before each further try, shortened by chance
 AWAY = (OperationalError, InterfaceError)  # of the console's database
 CONTENDED = ("40001", "40P01")  # serialization failure, deadlock: no outage, so no reason to wait for ever
+
+
+class DefectError(RuntimeError):
+    """A worker stopped at an unforeseen error. The queue keeps the text and the traceback of what a task raises, so
+    this says its type and place only, and the error itself is not chained to it."""
 
 
 def run(job_id: UUID) -> None:
@@ -68,7 +76,7 @@ def _persist(job: Job, claim: Claim) -> None:
             if isinstance(error, AWAY):
                 console.close()
             if wait is not None:
-                claim.wait(wait * random.uniform(0.5, 1.0))  # noqa: S311  spreads workers, keeps no secret
+                claim.wait(wait * SystemRandom().uniform(0.5, 1.0))  # spreads the workers
             elif isinstance(error, BusyError) or getattr(error, "sqlstate", None) in CONTENDED:
                 raise
             else:
@@ -82,6 +90,8 @@ def _work(job: Job, claim: Claim) -> None:
             _preview(job, claim)
         else:
             _execute(job, claim)
+    except NotYetError as error:
+        claims.put_down(job, until=error.moment)
     except psycopg.errors.QueryCanceled as error:
         claim.check()
         told = f"A statement took longer than {MOST_STATEMENT_MINUTES} min and was stopped. Staging is unchanged."
@@ -174,5 +184,11 @@ def _end(job: Job, state: str, told: str) -> None:
 
 
 def answer(job_id: str) -> None:
-    """What a worker does when it is rung for."""
-    run(UUID(job_id))
+    """What a worker does when it is rung for. Raises DefectError in place of whatever was not foreseen."""
+    try:
+        run(UUID(job_id))
+        return
+    except Exception as error:  # its message may quote a value of a row
+        told = defect_of(error)
+    log.error("Job %s stopped at %s", job_id, told)
+    raise DefectError(told)

@@ -94,14 +94,6 @@ class Folder:
             expected = positions.after(expected)
         return ""
 
-    def newest_segment_at(self, backup: BaseBackup) -> datetime | None:
-        """When the last segment of the unbroken row after the backup was kept; None where there is none."""
-        gap = self.missing(backup)
-        usable = [name for name in self.segments() if name >= backup.first_segment and (not gap or name < gap)]
-        if not usable:
-            return None
-        return datetime.fromtimestamp((self.wal / usable[-1]).stat().st_mtime).astimezone()
-
     def take(self, url: str, *, label: str, alive: Alive = nobody_waits) -> BaseBackup:
         """Copy the server at `url`, verify the copy and enter it. Raises CannotBackUpError, and what `alive` raises."""
         self.base.mkdir(parents=True, exist_ok=True, mode=0o700)

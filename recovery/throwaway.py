@@ -1,8 +1,9 @@
 """A throw-away server: started from a copy, recovered to a moment, read, stopped, removed; whatever happens meanwhile.
 
-It stays in recovery, paused at the target: it takes no write from anybody, opens no new timeline, and keeps no WAL. It
-listens on a socket in a folder of its own only. Who uses it holds the lock of its folder (the kernel lets go of it
-however the process ends), so that reap() finds what a kill -9 left.
+Recovery ends at the target: transactions that were open there are undone and their locks gone (a server that is paused
+just before the commit of a TRUNCATE keeps its lock, and nobody can read the table). After that it takes no write and
+keeps no WAL. It listens on a socket in a folder of its own only. Who uses it holds the lock of its folder (the kernel
+lets go of it however the process ends), so that reap() finds what a kill -9 left.
 """
 
 import fcntl
@@ -46,7 +47,9 @@ _FIXED = {
     "port": str(PORT),
     "archive_mode": "off",
     "hot_standby": "on",
-    "recovery_target_action": "pause",
+    "recovery_target_action": "promote",
+    "default_transaction_read_only": "on",
+    "autovacuum": "off",
     "primary_conninfo": "",
     "shared_buffers": "64MB",
     "shared_preload_libraries": "",
@@ -212,17 +215,17 @@ def _start(binaries: Path, place: Path, data: Path, target: dict[str, str]) -> "
 
 
 def _wait(server: "subprocess.Popen[bytes]", socket: Path, user: str, alive: Alive) -> datetime | None:
-    """Return once it is paused at the target, or has ended."""
+    """Return once it is at the target and out of recovery, or has ended."""
     conninfo = make_conninfo(host=str(socket), port=PORT, dbname=WATCHED, user=user, connect_timeout=10)
     while server.poll() is None:
         alive()
         with suppress(psycopg.OperationalError), psycopg.connect(conninfo, autocommit=True) as connection:
             while True:
                 alive()
-                state, reached = connection.execute(
-                    "SELECT pg_get_wal_replay_pause_state(), pg_last_xact_replay_timestamp()"
-                ).fetchone() or ("", None)
-                if state == "paused":
+                recovering, reached = connection.execute(
+                    "SELECT pg_is_in_recovery(), pg_last_xact_replay_timestamp()"
+                ).fetchone() or (True, None)
+                if not recovering:
                     return reached if isinstance(reached, datetime) else None
                 time.sleep(POLL_SECONDS)
         time.sleep(POLL_SECONDS)

@@ -76,7 +76,7 @@ def delete(request: Asked, kind: str, pk: int) -> HttpResponseBase:
 def add_blackout(request: Asked) -> HttpResponseBase:
     form = BlackoutForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        blackouts.add(form.instance, request.user)
+        blackouts.add(form.blackout(), request.user)
         messages.success(request, "Added. Jobs that were asked for before go on.")
         return redirect("schedules")
     return render(request, "schedules/edit_blackout.html", {"form": form}, status=422 if form.errors else 200)

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from access import rights
 from audit.transitions import move, record
+from jobs.naming import naming
 from reprocessing.asking_models import Schedule, Trigger
 from warehouse.errors import TellableError
 
@@ -20,15 +21,17 @@ class NoOwnerError(TellableError):
 
 def possible_owners() -> QuerySet[User, User]:
     """Active users whose roles let them ask for reprocessing."""
-    roles = [role for role, having in rights.ROLES.items() if rights.REPROCESS in having]
-    return User.objects.filter(is_active=True, groups__name__in=roles).distinct().order_by("username")
+    return rights.holders(rights.REPROCESS).order_by("username")
 
 
 def save(asker: Asks, actor: User) -> None:
-    """Keep a new or changed one; its writer counts among its authors. Raises PermissionDenied, NoOwnerError."""
+    """Keep a new or changed one; its writer counts among its authors.
+
+    Raises PermissionDenied, NoOwnerError, NameTakenError.
+    """
     rights.demand(actor, rights.MANAGE_SCHEDULES)
     _demand_owner(asker)
-    with transaction.atomic():
+    with naming(f"a {asker._meta.model_name}"):
         new = asker.pk is None
         if not new:
             _keep_what_others_did(asker)
@@ -88,11 +91,13 @@ def stop(asker: Asks, why: str) -> None:
 
 
 def delete(asker: Asks, actor: User, *, reason: str) -> None:
-    """Forget it and what came of its times; its jobs stay. Raises PermissionDenied."""
+    """Forget it and what came of its times; its jobs stay. Nothing is done where it is gone already. Raises
+    PermissionDenied."""
     rights.demand(actor, rights.MANAGE_SCHEDULES)
     with transaction.atomic():
-        record(actor, f"{asker._meta.model_name} deleted", asker, {**_told(asker), "reason": reason})
-        asker.delete()
+        if type(asker)._default_manager.select_for_update().filter(pk=asker.pk).first():
+            record(actor, f"{asker._meta.model_name} deleted", asker, {**_told(asker), "reason": reason})
+            asker.delete()
 
 
 def lost_right(asker: Asks) -> str:

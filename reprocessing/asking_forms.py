@@ -5,13 +5,15 @@ from typing import Any, cast
 from django import forms
 from django.contrib.auth.models import User
 
+from audit.reasons import SaidField
+from jobs.weekly_form import WeeklyForm
+from jobs.zone_field import ZoneField
 from reprocessing import askers, rule_kinds, slots
 from reprocessing.asking_models import Blackout, Schedule, Trigger
-from reprocessing.blackouts import WEEKDAYS, InForce
+from reprocessing.blackouts import InForce
 from reprocessing.forms import offer, offer_extracts
 from reprocessing.schedules import MOST_CAUGHT_UP
 from reprocessing.slots import NoScheduleError
-from reprocessing.zone_field import ZoneField
 
 OWNER_HELP = "It asks on their behalf, by their right at that time. Neither they nor who writes this approves its jobs."
 
@@ -20,7 +22,7 @@ def _offer_owners(form: forms.BaseForm) -> None:
     cast("forms.ModelChoiceField[User]", form.fields["owner"]).queryset = askers.possible_owners()
 
 
-class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own takes none
+class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # the stubs' class is generic, Django's is not
     zone = ZoneField()
 
     class Meta:
@@ -60,7 +62,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own t
         return found
 
 
-class TriggerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own takes none
+class TriggerForm(forms.ModelForm):  # type: ignore[type-arg]  # the stubs' class is generic, Django's is not
     kind = forms.ChoiceField(label="When", widget=forms.RadioSelect)
     extract = forms.ChoiceField(label="Extract", required=False)
     threshold = forms.FloatField(
@@ -112,28 +114,12 @@ class TriggerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own ta
         return found
 
 
-class BlackoutForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own takes none
-    weekdays = forms.TypedMultipleChoiceField(
-        label="Begins on",
-        coerce=int,
-        choices=list(enumerate(WEEKDAYS)),
-        widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": "Tick at least one day."},
-    )
-    zone = ZoneField()
+class BlackoutForm(WeeklyForm):
+    reason = SaidField(label="Reason", max_length=200, help_text="Shown to everybody who asks for a job meanwhile.")
 
-    class Meta:
-        model = Blackout
-        fields = ["weekdays", "begins", "ends", "zone", "reason"]
-        labels = {"begins": "From", "ends": "To"}
-        help_texts = {
-            "ends": "Not after its beginning: it ends on the next day.",
-            "reason": "Shown to everybody who asks for a job meanwhile.",
-        }
-        widgets = {
-            "begins": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
-            "ends": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
-        }
+    def blackout(self) -> Blackout:
+        """Of a valid form: the blackout, not kept yet."""
+        return Blackout(reason=self.cleaned_data["reason"], **self.times())
 
 
 class PastBlackoutForm(forms.Form):

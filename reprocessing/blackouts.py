@@ -3,9 +3,9 @@
 By the wall clock of the window's zone: an hour that comes twice is in it twice. A rollback is not held back.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -13,11 +13,10 @@ from django.utils import timezone
 
 from access import rights
 from audit.transitions import record
+from jobs.weekly import Weekly, days
 from reprocessing.asking_models import Blackout
 from reprocessing.slots import zone_of
 from warehouse.errors import TellableError
-
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 class InBlackoutError(TellableError):
@@ -47,14 +46,7 @@ def in_force(windows: Iterable[Blackout], moment: datetime) -> InForce | None:
 
 def _end(window: Blackout, moment: datetime) -> datetime | None:
     """When the window ends that is open at the moment; None where it is not open."""
-    local = moment.astimezone(zone_of(window.zone))
-    overnight = window.ends <= window.begins
-    for began in (local.date(), local.date() - timedelta(days=1)) if overnight else (local.date(),):
-        start = datetime.combine(began, window.begins)
-        end = datetime.combine(began + timedelta(days=overnight), window.ends)
-        if began.weekday() in window.weekdays and start <= local.replace(tzinfo=None) < end:
-            return end.replace(tzinfo=local.tzinfo)
-    return None
+    return Weekly(tuple(window.weekdays), window.begins, window.ends, zone_of(window.zone)).end(moment)
 
 
 def demand(past: str, now: datetime | None = None) -> InForce | None:
@@ -63,16 +55,6 @@ def demand(past: str, now: datetime | None = None) -> InForce | None:
     if found and not past.strip():
         raise InBlackoutError(f"{found}. Nothing was asked for; wait until it is over, or say why it cannot wait.")
     return found
-
-
-def days(weekdays: Sequence[int]) -> str:
-    """ "Monday to Friday", "every day", "Saturday, Sunday"."""
-    found = sorted(set(weekdays))
-    if len(found) == len(WEEKDAYS):
-        return "every day"
-    if len(found) > 2 and found == list(range(found[0], found[-1] + 1)):
-        return f"{WEEKDAYS[found[0]]} to {WEEKDAYS[found[-1]]}"
-    return ", ".join(WEEKDAYS[day] for day in found)
 
 
 def add(window: Blackout, actor: User) -> None:

@@ -1,9 +1,8 @@
 """What core has not taken over yet: the list, its export, and a person's word that it is dealt with."""
 
-import csv
-import io
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 
 from django.conf import settings
 from django.contrib import messages
@@ -14,13 +13,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from access import rights
 from access.rights import Asked
-from reprocessing import acts
+from reprocessing import acts, merge_lists
 from reprocessing.forms import ReasonForm
-from reprocessing.key_hashes import hashed
 from warehouse import downstream as stale
 from warehouse import registry
+from warehouse.amounts import things
 from warehouse.connections import connect
 from warehouse.registry import Extract
+
+LINES_AT_ONCE = 500
 
 
 def _extract_or_404(name: str) -> Extract:
@@ -65,17 +66,11 @@ def export(request: Asked, extract: str) -> HttpResponseBase:
 
 
 def _lines(extract: Extract, *, in_clear: bool) -> Iterator[str]:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, stale.list_columns(in_clear=in_clear), extrasaction="ignore")
-    writer.writeheader()
+    """Some hundred at once."""
     with connect(settings.WAREHOUSE_URL, purpose="re-merge list") as connection:
-        for row in stale.merge_list(connection, extract, in_clear=in_clear, hashed=hashed):
-            writer.writerow(row)
-            if out.tell() > 1 << 16:
-                yield out.getvalue()
-                out.seek(0)
-                out.truncate()
-    yield out.getvalue()
+        found = merge_lists.lines(connection, [extract], in_clear=in_clear)
+        while some := "".join(islice(found, LINES_AT_ONCE)):
+            yield some
 
 
 @require_POST
@@ -91,7 +86,7 @@ def merged(request: Asked, extract: str) -> HttpResponseBase:
         )
         messages.success(
             request,
-            f"{changes:,} {'change' if changes == 1 else 'changes'} of keys of {chosen.name} taken from the list.",
+            f"{things(changes, 'change')} of keys of {chosen.name} taken from the list.",
         )
     return redirect("downstream")
 

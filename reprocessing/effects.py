@@ -7,8 +7,8 @@ from jobs.models import Job, Plan
 
 
 def changes(counts: Mapping[str, Any]) -> int:
-    """How many rows of a table are added, changed or removed."""
-    return int(counts["inserted"] + counts["updated"] + counts["deleted"])
+    """How many rows of a table of staging are added, changed or removed: none by a job that counts something else."""
+    return sum(int(counts.get(name, 0)) for name in ("inserted", "updated", "deleted"))
 
 
 def tables(job: Job) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from jobs.kinds import Kind, Preview, Run, Steps, writer_of
 from jobs.models import Job, Plan
 from reprocessing import breaker, breaker_evidence, estimates, planning, rolling_back, rollout, rollout_acts, versions
 from reprocessing.planning import REPROCESS, ROLLOUT, CannotPlanError
-from warehouse import aside, diff, discovery, downstream, journal, registry, reprocess, room
+from warehouse import aside, diff, discovery, downstream, journal, raw_removal, registry, reprocess, room
 from warehouse.build import Workspace
 from warehouse.registry import Registry
 from warehouse.reprocess import PUBLISH, Prepared, Work
@@ -25,7 +25,7 @@ def _work(run: Run) -> Work:
     if plan.options["source"] == "raw":
         return Work(refold=tuple(item["file"] for item in plan.included), rewrite=rewrite)
     files = {item["file"]: Content(item["sha256"], item["bytes"]) for item in plan.included}
-    return Work(files=files, rewrite=rewrite)
+    return Work(files=files, rewrite=rewrite, delete_raw=planning.deletes_raw(plan))
 
 
 def _preview_reprocess(run: Run) -> Preview:
@@ -52,6 +52,7 @@ def _preview_reprocess(run: Run) -> Preview:
         **effect,
         "malformed_by": malformed,
         "objections": objections,
+        **_raw_deleted(run, made, included),
         "room": asdict(needed),
         **estimates.measured(plan, records, seconds),
     }
@@ -69,6 +70,18 @@ def _effect(run: Run, made: Prepared) -> dict[str, Any]:
         "declarations": versions.told(run.connection, registry.current(), run.job.plan.included),
         "dependants": downstream.dependants(run.connection, registry.current(), changed),
     }
+
+
+def _raw_deleted(run: Run, made: Prepared, included: list[dict[str, Any]]) -> dict[str, Any]:
+    """The records of replaced attempts that go with a publish, where it was asked to delete them, and what is to be
+    said of it to who approves."""
+    if not planning.deletes_raw(run.job.plan):
+        return {}
+    with run.connection.transaction():
+        raw_removal.refuse_held(run.connection, run.job.plan.load_runs)
+    due = {c.extract.table: raw_removal.due(run.connection, c.extract, c.retire) for c in made.changes}
+    asks = [planning.told_of_deletion(included, sum(due.values()))]
+    return {"raw_deleted": due, "asks": asks}
 
 
 def _told_apart(plan: Plan, made: Prepared) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -126,6 +139,7 @@ def _execute_reprocess(run: Run) -> dict[str, Any]:
         writer_of(run),
         reason=run.job.plan.reason,
         expected=planning.expected(run.job.plan),
+        expected_raw=planning.expected_raw(run.job.plan),
         told=run.progress,
     )
     breaker.passed(run.job)

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from django import forms
 
+from audit.reasons import SaidField
 from reprocessing.planning import Options
 from reprocessing.runs import STATES
 from reprocessing.waves import MOST_PAUSE_MINUTES, UNTIL_PROMOTED, Rules, shares
@@ -40,6 +41,7 @@ class RunFilter(forms.Form):
     extract = forms.ChoiceField(required=False, label="Extract")
     since = forms.DateField(required=False, label="Loaded from", widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(required=False, label="to", widget=forms.DateInput(attrs={"type": "date"}))
+    practice = forms.CharField(required=False, label="Practice", max_length=100)
 
     def __init__(self, data: Any, extracts: list[str]) -> None:
         super().__init__(data)
@@ -88,7 +90,10 @@ class ReprocessForm(forms.Form):
     )
     raw_history = _radio(
         "Raw records of the replaced attempts",
-        [("supersede", "Keep them, superseded"), ("delete", "Delete them (needs an archive of the run)")],
+        [
+            ("supersede", "Keep them, superseded"),
+            ("delete", "Delete them, once their rows of staging are archived (somebody else must approve it)"),
+        ],
     )
     declaration = _radio(
         "Declaration of the extract",
@@ -97,7 +102,7 @@ class ReprocessForm(forms.Form):
             ("original", "The one that each file was built with (dry run only: it shows, it cannot publish)"),
         ],
     )
-    reason = forms.CharField(
+    reason = SaidField(
         label="Reason",
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
@@ -250,7 +255,7 @@ class DiscoveryFilter(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(
+    reason = SaidField(
         label="Reason",
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
@@ -277,15 +282,3 @@ class RollbackForm(ReasonForm):
             self.fields["with_later"].error_messages["required"] = "Without them this job cannot be taken back."
         else:
             del self.fields["with_later"]
-
-
-class DecisionForm(forms.Form):
-    digest = forms.CharField(widget=forms.HiddenInput)
-    verdict = forms.ChoiceField(choices=[("approve", "Approve"), ("reject", "Reject")])
-    reason = forms.CharField(
-        label="Note to the person who asked",
-        max_length=500,
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Needed for a rejection.",
-    )

@@ -1,4 +1,5 @@
-"""Purges before-images that have expired, except where a job still needs them; never without a trace."""
+"""Purges before-images that have expired or are beyond the budget, except where a job still needs them; never without
+a trace."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -10,9 +11,9 @@ from access import rights
 from audit.transitions import SYSTEM, record
 from jobs.models import Job
 from reprocessing import planning, rolling_back
-from warehouse import before_images
-from warehouse.before_images import ImageSet
+from warehouse import image_removal, registry
 from warehouse.connections import connect
+from warehouse.image_removal import Removed
 
 EVERY = timedelta(hours=1)
 
@@ -26,17 +27,21 @@ def needed() -> set[UUID]:
     )
 
 
-def purge(url: str, *, now: datetime, actor: User | None = None) -> list[ImageSet]:
-    """Purge what has expired; what was removed. Raises PermissionDenied, UnreachableWarehouseError."""
+def purge(url: str, *, now: datetime, actor: User | None = None) -> list[Removed]:
+    """Purge what has expired and the oldest beyond the budget; what was removed.
+
+    Raises PermissionDenied, UnreachableWarehouseError.
+    """
     if actor is not None:
         rights.demand(actor, rights.ROLL_BACK)
     with connect(url, purpose="purge before-images") as connection:
         name = actor.get_username() if actor else SYSTEM
-        purged = before_images.purge(connection, now=now, needed=needed(), actor=name)
-    known = Job.objects.in_bulk({found.job_id for found in purged})
+        purged = image_removal.purge(connection, registry.current(), now=now, needed=needed(), actor=name)
+    known = Job.objects.in_bulk({found.image.job_id for found in purged})
     for found in purged:
-        if job := known.get(found.job_id):
-            record(actor, "before-image purged", job, {"table": found.table_name, "rows": found.rows})
+        if job := known.get(found.image.job_id):
+            detail = {"table": found.image.table_name, "rows": found.image.rows, "why": found.why}
+            record(actor, "before-image purged", job, detail)
     return purged
 
 

@@ -15,13 +15,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from access import rights
 from access.rights import Asked
-from approvals import gate, rules
-from approvals.gate import RefusedError
-from approvals.models import Request
+from approvals import shown
 from archives import restore_shown
 from audit.models import Event
 from audit.transitions import StateChangedError
-from jobs import kinds, submission
+from jobs import kinds, listing, remaining, submission
 from jobs.models import Job
 from jobs.submission import AlreadyActiveError
 from reprocessing import (
@@ -29,13 +27,14 @@ from reprocessing import (
     effects,
     planning,
     requests,
+    revising,
     rollback_requests,
     rolling_back,
     rollout_pages,
     ways_back,
 )
 from reprocessing.asking_forms import PastBlackoutForm
-from reprocessing.forms import DecisionForm, RollbackForm
+from reprocessing.forms import RollbackForm
 from reprocessing.ways_back import WayBack
 from warehouse.connections import connect
 from warehouse.errors import TellableError
@@ -48,17 +47,14 @@ STOP_POLLING = 286
 @rights.requires(rights.SEE)
 def jobs(request: Asked) -> HttpResponse:
     """Every job, active ones first."""
-    state = request.GET.get("state", "")
-    found = Job.objects.select_related("plan", "requested_by")
-    if state in Job.State.values:
-        found = found.filter(state=state)
-    page = Paginator(found, PAGE_ROWS).get_page(request.GET.get("page"))
+    form = listing.JobFilter(request.GET)
+    found = listing.filtered(form.wanted()) if form.is_valid() else Job.objects.none()
+    page = Paginator(found.select_related("plan", "requested_by"), PAGE_ROWS).get_page(request.GET.get("page"))
     query = request.GET.copy()
     query.pop("page", None)
+    filtered = any(query.values())
     return render(
-        request,
-        "jobs/list.html",
-        {"page": page, "states": Job.State.choices, "state": state, "query": query.urlencode()},
+        request, "jobs/list.html", {"page": page, "form": form, "filtered": filtered, "query": query.urlencode()}
     )
 
 
@@ -70,7 +66,7 @@ def job(request: Asked, job_id: UUID) -> HttpResponse:
     live = request.headers.get("HX-Target") == "live"
     if live and request.GET.get("state", "") != rollout_pages.mark(found):  # the whole page has changed with it
         return HttpResponse(headers={"HX-Refresh": "true"})
-    context = _context(request.user, found)
+    context = _context(request, found)
     if live:
         return render(request, "jobs/job.html#live", context, status=200 if found.active else STOP_POLLING)
     return render(request, "jobs/job.html", {**context, "way": _way_back(found)})
@@ -80,9 +76,8 @@ def _job_or_404(job_id: UUID) -> Job:
     return get_object_or_404(Job.objects.select_related("plan", "requested_by", "undoes__plan", "parent"), pk=job_id)
 
 
-def _context(user: User, found: Job) -> dict[str, Any]:
-    approval = Request.objects.filter(job=found).first()
-    waits = approval is not None and approval.state == Request.State.PENDING and found.state == Job.State.AWAITING
+def _context(request: Asked, found: Job) -> dict[str, Any]:
+    user = request.user
     own_words = kinds.of(found).describe is not None
     tables = [] if own_words else effects.tables(found)
     return {
@@ -96,11 +91,9 @@ def _context(user: User, found: Job) -> dict[str, Any]:
         "causes": effects.causes(found.plan),
         "changes": sum(map(effects.changes, tables)),
         "changed_files": [item for item in found.plan.included if item.get("changed")],
-        "approval": approval,
-        "decisions": approval.decisions.select_related("reviewer") if approval else [],
-        "thresholds": (rules.MOST_RECORDS, rules.MOST_SECONDS),
-        "may_decide": waits and rights.may(user, rights.DECIDE) and user.pk not in found.asked_by,
-        "own": user.pk in found.asked_by,
+        **shown.context(user, request.session, found),
+        "may_revise": not revising.why_not(found, user),
+        "refreshes": found.active and found.state != Job.State.AWAITING,
         "retries": requests.left_to_retry(found) if rights.may(user, rights.REPROCESS) else [],
         "past": PastBlackoutForm(None, blackouts.now_in_force()),
         "mark": rollout_pages.mark(found),
@@ -111,7 +104,7 @@ def _context(user: User, found: Job) -> dict[str, Any]:
         **_on_top(found),
         "events": Event.objects.filter(subject=f"job:{found.pk}").order_by("id"),
         "elapsed": timezone.now() - found.started_at if found.started_at and found.active else found.took,
-        "eta": _eta(found),
+        "eta": remaining.seconds(found, timezone.now()),
         **rollout_pages.context(user, found),
         **restore_shown.context(user, found),
     }
@@ -152,18 +145,6 @@ def _on_top(found: Job) -> dict[str, Any]:
         "dependants": concerned,
         "independent": len({other["table"] for other in dependants} - concerned_tables),
     }
-
-
-def _eta(found: Job) -> float | None:
-    """Seconds that are left: by what has been read of the bytes, else by the plan's own estimate; None: unknown."""
-    if found.state != Job.State.RUNNING or not found.started_at or found.plan.seconds is None:
-        return None
-    elapsed = (timezone.now() - found.started_at).total_seconds()
-    read, whole = found.progress.get("bytes", 0), found.progress.get("bytes_all", 0)
-    expected = float((found.plan.preview or {}).get("estimate_low") or found.plan.seconds)
-    if whole and read >= whole / 10:
-        expected = max(elapsed * whole / read, expected)
-    return expected - elapsed if expected > elapsed else None
 
 
 @require_POST
@@ -239,27 +220,3 @@ def _way_back(found: Job) -> WayBack | None:
             return ways_back.of(connection, found)
     except (TellableError, psycopg.Error):
         return None
-
-
-@require_POST
-@rights.requires(rights.DECIDE)
-def decision(request: Asked, job_id: UUID) -> HttpResponseBase:
-    """A reviewer's decision about the plan as they were shown it."""
-    approval = get_object_or_404(Request, job_id=job_id)
-    form = DecisionForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, "Nothing was decided: " + " ".join(str(e) for es in form.errors.values() for e in es))
-        return redirect(approval.job)
-    approve = form.cleaned_data["verdict"] == "approve"
-    try:
-        gate.decide(
-            approval,
-            request.user,
-            approve=approve,
-            digest=form.cleaned_data["digest"],
-            reason=form.cleaned_data["reason"],
-        )
-        messages.success(request, "Approved. A worker takes it up now." if approve else "Rejected. Nothing is changed.")
-    except RefusedError as error:
-        messages.error(request, f"Nothing was decided. {error}")
-    return redirect(approval.job)

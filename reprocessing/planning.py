@@ -1,6 +1,6 @@
 """Which files of some load runs would be read again, and why each other one would not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -11,6 +11,7 @@ import psycopg
 from jobs.models import Job, Plan
 from reprocessing.waves import Rules
 from warehouse import attempts, builds, history
+from warehouse.amounts import things
 from warehouse.attempts import Attempt
 from warehouse.diff import Diff
 from warehouse.discovery import SILENT_FOR
@@ -148,10 +149,10 @@ def _busy(connection: psycopg.Connection, load_runs: Sequence[UUID]) -> dict[UUI
 
 def _refuse(options: Options, registry: Registry, found: Sequence[Attempt]) -> None:
     """Raises CannotPlanError for what cannot be done at all, whatever the files are like."""
-    if options.raw_history == "delete":
+    if options.raw_history == "delete" and options.source == "raw":
         raise CannotPlanError(
-            "The raw records of a replaced attempt can be deleted only once an archive of its load run exists, and"
-            " there is none: they are the way back. Ask again with them superseded, which hides and keeps them."
+            "Only the raw records of replaced attempts can be deleted, and making staging anew from raw replaces none."
+            " Read the delivered files again, or keep the raw records."
         )
     if unknown := [name for name in options.extracts if name not in registry]:
         raise CannotPlanError(f"There is no extract {', '.join(unknown)}.")
@@ -197,18 +198,27 @@ def _left_out(attempt: Attempt, registry: Registry, options: Options) -> tuple[s
 
 
 def _verify_source(attempt: Attempt, item: dict[str, Any]) -> tuple[str, str]:
-    """Bind the item to the content that the file has now; say loudly where it is another than at first."""
+    """Bind the item to the content that the file has now; say loudly where it is another than at first (None: nobody
+    kept what it was then)."""
     try:
         content = attempt.address.content()
     except (TellableError, OSError) as error:
         return "missing", reason_of(error)
     item |= {"sha256": content.sha256, "bytes": content.size}
-    item["changed"] = attempt.content is not None and attempt.content != content
+    item["changed"] = None if attempt.content is None else attempt.content != content
     return "", ""
 
 
 def plan(selection: Selection, options: Options, reason: str, waves: Rules | None = None) -> Plan:
-    """An unsaved plan; of a rollout if there are rules for `waves`. Raises CannotPlanError when no file is included."""
+    """An unsaved plan; of a rollout if there are rules for `waves`.
+
+    Raises CannotPlanError when no file is included, or where no wave could be taken back.
+    """
+    if waves and options.raw_history == "delete":
+        raise CannotPlanError(
+            "A rollout keeps the raw records of replaced attempts, so that each wave can be rolled back. Publish at"
+            " once, or keep the raw records."
+        )
     if not selection.included:
         why = "; ".join(sorted({f"{item['key']}: {item['reason']}" for item in selection.excluded})[:5])
         runs = ", ".join(str(run) for run in selection.load_runs[:3]) + (", …" if len(selection.load_runs) > 3 else "")
@@ -222,6 +232,39 @@ def plan(selection: Selection, options: Options, reason: str, waves: Rules | Non
     )
 
 
+def deletes_raw(plan: Plan) -> bool:
+    """Whether the raw records of the attempts that it replaces go with its publish."""
+    return bool(plan.options.get("raw_history") == "delete")
+
+
+def told_of_deletion(included: Iterable[Mapping[str, Any]], records: int) -> str:
+    """What is said of it to whoever approves the plan."""
+    changed = [item.get("changed") for item in included]
+    said = (
+        f"It deletes {things(records, 'raw record')} of the replaced attempts for good. Their rows of staging are"
+        " archived first; it cannot be rolled back, only that archive set can be restored."
+    )
+    if others := changed.count(True):
+        said += (
+            f" {things(others, 'delivered file is', 'delivered files are')} another than what was loaded: nothing else"
+            " keeps those records."
+        )
+    if unknown := changed.count(None):
+        said += (
+            f" Of {things(unknown, 'file')} nobody knows whether what is delivered now is what was loaded: nothing else"
+            " may keep those records."
+        )
+    return said
+
+
 def expected(plan: Plan) -> dict[str, Diff]:
     """Table → what the approved preview says that changes."""
     return {table: Diff.from_json(counts) for table, counts in plan.tables.items()}
+
+
+def expected_raw(plan: Plan) -> dict[str, int] | None:
+    """Table → how many raw records the approved preview says that go; None where none were to go. Where it says nothing
+    though some were, none are expected, so that whatever would go is refused."""
+    if not deletes_raw(plan):
+        return None
+    return {table: int(records) for table, records in (plan.preview or {}).get("raw_deleted", {}).items()}

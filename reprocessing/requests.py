@@ -12,8 +12,8 @@ from access import rights
 from audit.transitions import record
 from jobs import submission
 from jobs.models import Job, JobRun
+from jobs.origin import Origin
 from reprocessing import blackouts, planning, versions
-from reprocessing.origin import Origin
 from reprocessing.planning import CannotPlanError, Options
 from reprocessing.waves import Rules
 from warehouse import differences, discovery, freshness, registry
@@ -36,11 +36,12 @@ def ask_reprocess(
     origin: Origin | None = None,
     past_blackout: str = "",
     waves: Rules | None = None,
+    follows: Job | None = None,
 ) -> Job:
     """Plan the reprocessing of one or more runs, in `waves` or at once, and have its preview made.
 
     `origin`: what asks, on whose behalf. `past_blackout`: why it cannot wait until a blackout window is over; a dry run
-    need not, as it writes nothing.
+    need not, as it writes nothing. `follows`: the job in place of whose plan this one is made.
     Of several runs those that another active job is about are left out, with that reason. Raises PermissionDenied,
     InBlackoutError, CannotPlanError, AlreadyActiveError, UnreachableWarehouseError.
     """
@@ -60,22 +61,19 @@ def ask_reprocess(
             versions.original(connection, registry.current(), selection.included)
     plan = planning.plan(selection, options, reason, waves)
     plan.options["in_force"] = versions.digests(registry.current(), plan.included)
-    if origin:
-        plan.options["origin"] = origin.as_json()
     if options.retry_of:
         retried = Job.objects.select_related("plan").get(pk=options.retry_of)
         plan.options["asked_before_by"] = sorted(retried.asked_by)
+    if follows:
+        plan.options |= submission.in_place_of(follows)
     if passed:
         plan.options["past_blackout"] = {"window": str(passed), "reason": past_blackout}
 
     def within(job: Job) -> None:
         if passed:
             record(actor, "blackout overridden", job, plan.options["past_blackout"])
-        if origin:
-            record(None, f"asked by {origin.told}"[:60], job, {"on behalf of": origin.owner.get_username()})
-            origin.within(job)
 
-    return submission.submit(plan, actor, dry_run=dry_run, within=within)
+    return submission.submit(plan, actor, dry_run=dry_run, origin=origin, within=within)
 
 
 class ChangedMeanwhileError(TellableError):
@@ -120,7 +118,7 @@ def ask_found(
     )
 
 
-def ask_retry(url: str, job: Job, *, actor: User, past_blackout: str = "") -> Job:
+def ask_retry(url: str, job: Job, *, actor: User, past_blackout: str = "", origin: Origin | None = None) -> Job:
     """Ask anew for the files of a reprocessing that did not succeed, and for no others, with its reason and options.
 
     Who had a hand in asking for that job has one in this too: none of them decides on it.
@@ -133,7 +131,9 @@ def ask_retry(url: str, job: Job, *, actor: User, past_blackout: str = "") -> Jo
         Options.from_json(job.plan.options), files=frozenset(item["file"] for item in files), retry_of=job.pk
     )
     runs = list(dict.fromkeys(UUID(item["run"]) for item in files))
-    return ask_reprocess(url, runs, options, reason=job.plan.reason, actor=actor, past_blackout=past_blackout)
+    return ask_reprocess(
+        url, runs, options, reason=job.plan.reason, actor=actor, past_blackout=past_blackout, origin=origin
+    )
 
 
 def left_to_retry(job: Job) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from access import rights
 from audit.transitions import record
 from jobs import submission
 from jobs.models import Job, Plan
+from jobs.origin import Origin
 from reprocessing import planning, rolling_back
 from reprocessing.planning import CannotPlanError
 from warehouse import registry, undoing
@@ -49,8 +50,19 @@ def _parts(job: Job) -> list[UUID]:
     return list(job.children.filter(state__in=Job.PUBLISHED).values_list("pk", flat=True))
 
 
-def ask(url: str, job: Job, *, reason: str, actor: User, with_later: bool = False, tables: Sequence[str] = ()) -> Job:
-    """Plan the rollback of a published job; of these tables only (none: all).
+def ask(
+    url: str,
+    job: Job,
+    *,
+    reason: str,
+    actor: User,
+    with_later: bool = False,
+    tables: Sequence[str] = (),
+    follows: Job | None = None,
+    origin: Origin | None = None,
+) -> Job:
+    """Plan the rollback of a published job; of these tables only (none: all). `follows`, `origin`: as of
+    ask_reprocess().
 
     Jobs that have replaced its attempts since are taken back with it, newest first, if `with_later`. Raises
     PermissionDenied, CannotPlanError, CannotRollBackError, AlreadyActiveError, UnreachableWarehouseError.
@@ -60,7 +72,7 @@ def ask(url: str, job: Job, *, reason: str, actor: User, with_later: bool = Fals
         raise CannotPlanError(why)
     with connect(url, purpose="plan") as connection:
         way = find(connection, job, with_later=with_later, tables=tables)
-    return submit(job, way, reason=reason, actor=actor)
+    return submit(job, way, reason=reason, actor=actor, follows=follows, origin=origin)
 
 
 def find(connection: psycopg.Connection, job: Job, *, with_later: bool, tables: Sequence[str] = ()) -> Way:
@@ -81,7 +93,9 @@ def find(connection: psycopg.Connection, job: Job, *, with_later: bool, tables: 
     return Way(undo, later, undoing.resolve(connection, known, undo))
 
 
-def submit(job: Job, way: Way, *, reason: str, actor: User) -> Job:
+def submit(
+    job: Job, way: Way, *, reason: str, actor: User, follows: Job | None = None, origin: Origin | None = None
+) -> Job:
     """Have the preview of a resolved rollback made, and write it in the trail of every job that it takes back."""
     plan = Plan(
         kind=rolling_back.NAME,
@@ -91,6 +105,7 @@ def submit(job: Job, way: Way, *, reason: str, actor: User) -> Job:
             "jobs": [str(found) for found in way.undo.jobs],
             "tables": list(way.undo.tables),
             "source": "before-image",
+            **(submission.in_place_of(follows) if follows else {}),
         },
         included=[
             {
@@ -106,7 +121,8 @@ def submit(job: Job, way: Way, *, reason: str, actor: User) -> Job:
         ],
     )
     with transaction.atomic():
-        made = submission.submit(plan, actor, undoes=job, also={new.load_run_id for new, _ in way.resolved.withdrawals})
+        also = {new.load_run_id for new, _ in way.resolved.withdrawals}
+        made = submission.submit(plan, actor, undoes=job, also=also, origin=origin)
         for undone in Job.objects.filter(pk__in={*way.undo.jobs, job.pk}):
             record(actor, "rollback requested", undone, {"rollback": str(made.pk), "reason": reason})
     return made

@@ -6,12 +6,14 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 
+from archives import proving
+from archives.proving import Use
 from audit.transitions import move, record
 from jobs.kinds import Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
-from reprocessing import estimates, planning
+from reprocessing import effects, estimates, planning
 from reprocessing.models import Wave
-from warehouse import journal, registry, rollback
+from warehouse import journal, proofs, registry, rollback
 from warehouse.rollback import ROLLBACK as ROLLED_BACK
 from warehouse.rollback import Expected
 from warehouse.undoing import Undo
@@ -50,8 +52,18 @@ def _preview(run: Run) -> Preview:
 
 def _execute(run: Run) -> dict[str, Any]:
     plan = run.job.plan
-    expected = Expected(planning.expected(plan), (plan.preview or {}).get("exact", {}))
-    return rollback.execute(run.connection, registry.current(), undo_of(plan), writer_of(run), expected=expected)
+    exact = (plan.preview or {}).get("exact", {})
+    expected, undo = Expected(planning.expected(plan), exact), undo_of(plan)
+
+    def take_back() -> dict[str, Any]:
+        return rollback.execute(run.connection, registry.current(), undo, writer_of(run), expected=expected)
+
+    def use(outcome: dict[str, Any]) -> Use:
+        rows = sum(map(effects.changes, outcome["tables"].values()))
+        told = f"Job {undo.jobs[0]} was rolled back."
+        return Use(proofs.BEFORE_IMAGE if exact and all(exact.values()) else proofs.RAW, rows, told)
+
+    return proving.timed(run, ROLLED_BACK, take_back, use)
 
 
 def _ended(rollback_job: Job) -> None:

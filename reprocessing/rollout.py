@@ -26,6 +26,7 @@ from reprocessing.models import Rollout, Wave
 from reprocessing.planning import REPROCESS
 from reprocessing.waves import UNTIL_PROMOTED, Rules
 from warehouse import attempts, code, history, registry
+from warehouse.amounts import things
 from warehouse.errors import TellableError
 from warehouse.failpoints import failpoint
 
@@ -69,7 +70,7 @@ def step(run: Run) -> dict[str, Any] | None:
     while job.state == Job.State.RUNNING:
         wave = rollout.waves.filter(state__in=Wave.TO_DO).select_related("job__plan").first()
         if wave is not None and wave.state == Wave.State.RUNNING:
-            if _goes_on(wave, rollout):
+            if _goes_on(_job_of(wave), rollout):
                 return None
             _judge(run, rollout, wave)
         elif rollout.abort_by is not None:
@@ -83,14 +84,19 @@ def step(run: Run) -> dict[str, Any] | None:
     return None
 
 
-def _goes_on(wave: Wave, rollout: Rollout) -> bool:
-    """Whether the wave's job is still under way; of a rollout that is to stop it is asked to stop too."""
-    assert wave.job is not None  # noqa: S101  a running wave has one
-    if wave.job.active and rollout.abort_by is not None and not wave.job.cancel_asked:
+def _job_of(wave: Wave) -> Job:
+    if wave.job is None:
+        raise WaveError(f"Wave {wave.number} is under way and its job is gone: what it has published is not known.")
+    return wave.job
+
+
+def _goes_on(of_wave: Job, rollout: Rollout) -> bool:
+    """Whether the job of a running wave is under way; of a rollout that is to stop it is asked to stop too."""
+    if of_wave.active and rollout.abort_by is not None and not of_wave.cancel_asked:
         with suppress(StateChangedError):
-            submission.cancel(wave.job, rollout.abort_by)
-    wave.job.refresh_from_db()
-    return wave.job.active
+            submission.cancel(of_wave, rollout.abort_by)
+    of_wave.refresh_from_db()
+    return of_wave.active
 
 
 def _next(run: Run, rollout: Rollout, wave: Wave) -> None:
@@ -234,7 +240,7 @@ def _abort(run: Run, rollout: Rollout) -> None:
     waves = rollout.waves.count()
     told = (
         f"Aborted by {actor.get_username()}: {rollout.abort_reason.rstrip('. ')}. {published:,} of"
-        f" {waves:,} {'wave is' if waves == 1 else 'waves are'} published; nothing more will be."
+        f" {things(waves, 'wave is', 'waves are')} published; nothing more will be."
     )
     way, found = None, outcome(rollout) if published else None
     if rollout.roll_back and published:

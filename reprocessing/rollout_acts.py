@@ -4,6 +4,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from access import rights
+from audit.reasons import said
 from audit.transitions import StateChangedError, move, record
 from jobs import doorbell
 from jobs.models import Job
@@ -61,7 +62,7 @@ def abort(job: Job, actor: User, *, reason: str, roll_back: bool = False) -> Non
     rights.demand(actor, rights.CANCEL)
     if roll_back:
         rights.demand(actor, rights.ROLL_BACK)
-    if not reason.strip():
+    if not said(reason):
         raise NeedsReasonError("Say why it is aborted: everybody who follows it reads that.")
     with transaction.atomic():
         rollout = _locked(job)
@@ -101,7 +102,7 @@ def _go_on(job: Job, rollout: Rollout, actor: User, reason: str, among: list[str
     last = rollout.waves.filter(state__in=Wave.PUBLISHED).last()
     stopped = rollout.waves.filter(state=Wave.State.STOPPED).exists()
     failed = last is not None and last.state == Wave.State.FAILED and not stopped
-    if job.state == Job.State.PAUSED and failed and not reason.strip():
+    if job.state == Job.State.PAUSED and failed and not said(reason):
         raise NeedsReasonError("Say why it may go on though a check failed.")
     detail = {"asked": act, "after wave": last.number if last else 0, **({"reason": reason} if reason else {})}
     move(job, Job.State.RUNNING, among=among, actor=actor, detail=detail, attempts=0)

@@ -12,6 +12,7 @@ import psycopg
 
 from reprocessing.planning import Options
 from warehouse import standing
+from warehouse.amounts import things
 from warehouse.happenings import Happening
 from warehouse.standing import Silent, Standing
 
@@ -93,7 +94,7 @@ def _failed(look: Look, _limit: float | None) -> Iterable[Seen]:
     marks = _marks(look, ("run", "file"))
     for found in look.standings:
         if found.over and found.failed and found.load_run_id in marks:
-            told = f"{found.failed:,} {'file' if found.failed == 1 else 'files'} of {found.extract} failed"
+            told = f"{things(found.failed, 'file')} of {found.extract} failed"
             yield Seen(found.extract, found.load_run_id, marks[found.load_run_id], told, found.made_by)
 
 

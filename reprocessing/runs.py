@@ -70,12 +70,13 @@ def _of(rows: QuerySet[Any, Any], column: str) -> Coalesce:
 
 
 def filtered(rows: QuerySet[LoadRun, Any], wanted: dict[str, Any]) -> QuerySet[LoadRun, Any]:
-    """Only the runs that fit every given filter: state, extract, since and until (days of the load, inclusive)."""
+    """Only the runs that fit every given filter: state, extract and practice (of one and the same file), since and
+    until (days of the load, inclusive)."""
     if wanted.get("state"):
         rows = rows.filter(Q(("state", wanted["state"])))
-    if wanted.get("extract"):
-        of_extract = LoadRunFile.objects.filter(load_run=OuterRef("pk"), extract_type=wanted["extract"])
-        rows = rows.filter(Exists(of_extract))
+    of = {"extract_type": wanted.get("extract"), "practice_id": wanted.get("practice")}
+    if given := {name: value for name, value in of.items() if value}:
+        rows = rows.filter(Exists(LoadRunFile.objects.filter(load_run=OuterRef("pk"), **given)))
     if wanted.get("since"):
         rows = rows.filter(created_at__date__gte=wanted["since"])
     if wanted.get("until"):

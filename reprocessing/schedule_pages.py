@@ -10,6 +10,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from access import rights
 from access.rights import Asked
+from jobs import weekly
+from jobs.naming import NameTakenError
 from reprocessing import askers, blackouts, bookmarks, rule_kinds, schedules, slots
 from reprocessing.askers import NoOwnerError
 from reprocessing.asking_forms import PastBlackoutForm, ScheduleForm
@@ -38,7 +40,7 @@ def all_askers(request: Asked) -> HttpResponse:
                 (one, _title(one), one.sightings.select_related("job").first())
                 for one in Trigger.objects.select_related("owner")
             ],
-            "windows": [(one, blackouts.days(one.weekdays)) for one in Blackout.objects.all()],
+            "windows": [(one, weekly.days(one.weekdays)) for one in Blackout.objects.all()],
             "open_now": blackouts.now_in_force(now),
             "alive": alive,
             "watched": alive is not None and now - alive < bookmarks.ALIVE_FOR,
@@ -130,6 +132,8 @@ def edit(request: Asked, pk: int | None = None) -> HttpResponseBase:
             return redirect(found)
         except NoOwnerError as error:
             form.add_error("owner", str(error))
+        except NameTakenError as error:
+            form.add_error("name", str(error))
     expression, zone = str(form["expression"].value() or ""), str(form["zone"].value() or "")
     shown = Schedule(expression=expression, zone=zone, dry_run=bool(form["dry_run"].value()))
     context = {

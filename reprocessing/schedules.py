@@ -21,12 +21,12 @@ from access import rights
 from audit.transitions import StateChangedError, record
 from jobs import submission
 from jobs.models import Job
+from jobs.origin import Origin, TakenError
 from jobs.submission import AlreadyActiveError
 from reprocessing import askers, blackouts, requests, slots
 from reprocessing.asking_models import Blackout, Schedule, Slot
 from reprocessing.blackouts import InBlackoutError
 from reprocessing.forms import DiscoveryFilter
-from reprocessing.origin import Origin
 from reprocessing.planning import CannotPlanError
 from reprocessing.slots import NoScheduleError
 from warehouse import registry
@@ -43,10 +43,6 @@ KEPT_FOR = timedelta(days=90)  # what came to no job; a time that fired is kept 
 
 Came, Overlap, CatchUp = Slot.Came, Schedule.Overlap, Schedule.CatchUp
 log = logging.getLogger(__name__)
-
-
-class TakenError(TellableError):
-    """Another process has settled this slot, or a job of this schedule became active. No job was made."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ of a repeated hour run.
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from jobs.weekly import known_zones
 from warehouse.errors import TellableError
 
 FIELDS = 5
@@ -26,7 +27,7 @@ class NoScheduleError(TellableError):
 
 def zone_of(name: str) -> ZoneInfo:
     """Raises NoScheduleError."""
-    if name not in available_timezones():
+    if name not in known_zones():
         raise NoScheduleError(f"There is no time zone {name[:64]}. One is written like Pacific/Auckland.")
     return ZoneInfo(name)
 

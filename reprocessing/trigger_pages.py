@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from access import rights
 from access.rights import Asked
+from jobs.naming import NameTakenError
 from reprocessing import askers, rule_kinds
 from reprocessing.askers import NoOwnerError
 from reprocessing.asking_forms import TriggerForm
@@ -57,5 +58,7 @@ def edit(request: Asked, pk: int | None = None) -> HttpResponseBase:
             return redirect(found)
         except NoOwnerError as error:
             form.add_error("owner", str(error))
+        except NameTakenError as error:
+            form.add_error("name", str(error))
     context = {"trigger": found, "form": form, "most_depth": MOST_DEPTH}
     return render(request, "schedules/edit_trigger.html", context, status=422 if form.errors else 200)

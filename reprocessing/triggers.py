@@ -18,13 +18,13 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
 
 from audit.transitions import StateChangedError, record
-from jobs import submission
+from jobs import origin, submission
 from jobs.models import Job
+from jobs.origin import Origin, TakenError
 from jobs.submission import AlreadyActiveError
-from reprocessing import askers, blackouts, bookmarks, origin, requests, rule_kinds
+from reprocessing import askers, blackouts, bookmarks, requests, rule_kinds
 from reprocessing.asking_models import Bookmark, Sighting, Trigger
 from reprocessing.blackouts import InBlackoutError
-from reprocessing.origin import Origin
 from reprocessing.planning import CannotPlanError
 from reprocessing.rule_kinds import Look, Seen
 from warehouse import downstream, happenings, registry, standing
@@ -39,10 +39,6 @@ KEPT_FOR = timedelta(days=90)  # what came to no job
 Came = Sighting.Came
 FOR_NOW = (Came.COOLING, Came.SPENT, Came.BLACKOUT)  # what holds a rule back until a time that comes by itself
 log = logging.getLogger(__name__)
-
-
-class TakenError(TellableError):
-    """Another process has decided about these sightings. No job was made."""
 
 
 def take_in(connection: psycopg.Connection, now: datetime) -> int:

@@ -9,6 +9,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 SHARES = (1.0, 10.0, 50.0, 100.0)
@@ -31,7 +32,8 @@ class Rules:
 
     def __post_init__(self) -> None:
         """Raises ValueError, in words for the person who asked."""
-        if not self.shares or list(self.shares) != sorted(set(self.shares)) or not 0 < self.shares[0] <= 100:
+        ascending = list(self.shares) == sorted(set(self.shares)) and all(map(isfinite, self.shares))
+        if not self.shares or not ascending or not 0 < self.shares[0] <= 100:
             raise ValueError("Give the share after each wave in percent, each larger than the one before, up to 100.")
         if self.shares[-1] != 100:
             raise ValueError("The last wave must end at 100: the rest of the files would never be published.")

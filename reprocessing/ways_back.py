@@ -13,6 +13,8 @@ from warehouse import before_images, registry, rungs, undoing
 from warehouse.before_images import ImageSet
 from warehouse.rungs import Rung
 
+_NO_WAY = "Cannot be taken back"
+
 
 @dataclass(frozen=True)
 class WayBack:
@@ -46,7 +48,9 @@ def of(connection: psycopg.Connection, job: Job) -> WayBack | None:
 def _of_published(connection: psycopg.Connection, job: Job) -> WayBack:
     ladder = rungs.of_job(connection, registry.current(), job.pk)
     if not ladder.possible:
-        state, label = "bad", "Cannot be taken back"
+        archived = any(rung.name == rungs.ARCHIVE and rung.holds for rung in ladder.rungs)
+        label = "Cannot be taken back; what an archive set holds can be restored" if archived else _NO_WAY
+        state = "attention" if archived else "bad"
     elif ladder.exact:
         until = timezone.localtime(min(image.expires_at for image in ladder.images))
         state, label = "ok", f"Can be taken back exactly until {until:%Y-%m-%d}, then by value"
@@ -87,6 +91,8 @@ def _planned(job: Job) -> WayBack:
             ],
         )
     told = f"{rows:,} rows will be kept for {before_images.KEPT_FOR.days} days."
+    if planning.deletes_raw(job.plan):
+        return _planned_without_raw(told)
     return WayBack(
         "ok",
         f"Can be taken back exactly for {before_images.KEPT_FOR.days} days, then by value",
@@ -94,5 +100,18 @@ def _planned(job: Job) -> WayBack:
             Rung(rungs.BEFORE_IMAGE, True, "The rows as they are now, with owner and load time.", told),
             Rung(rungs.ARCHIVE, False, "The rows as they were archived.", "Looked for once it has published."),
             Rung(rungs.RAW, True, "The values, made anew from raw.", "The replaced attempts and their records stay."),
+        ],
+    )
+
+
+def _planned_without_raw(told: str) -> WayBack:
+    """Of a publish that deletes the raw records of what it replaces."""
+    return WayBack(
+        "attention",
+        "Will have no rollback; the archive set that it makes can be restored",
+        [
+            Rung(rungs.BEFORE_IMAGE, False, "The rows as they are now, to look at.", told),
+            Rung(rungs.ARCHIVE, True, "The rows as they are now, by restoring the set.", "Made as it publishes."),
+            Rung(rungs.RAW, False, "Nothing.", "The raw records of the replaced attempts are deleted."),
         ],
     )

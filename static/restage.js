@@ -34,3 +34,11 @@ setInterval(() => {
     if (told) time.textContent = told;
   }
 }, 30000);
+
+// A live part rests while nobody looks, and while a table behind a chart is open or something in it has the focus.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const live = event.target.closest("[data-live]");
+  if (live && (document.hidden || live.querySelector("details[open]") || live.contains(document.activeElement))) {
+    event.preventDefault();
+  }
+});

@@ -14,15 +14,19 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.test import Client
+from django.utils import timezone
 from psycopg import sql
 from pytest_django import DjangoDbBlocker
 
 from access import rights
+from approvals import rule_shipped
+from approvals.models import RuleVersion
 from config import databases
 from tests import home
 from tests.house import VISITS, House
@@ -78,13 +82,35 @@ def database(like: str | None = None) -> Iterator[str]:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+@contextmanager
+def shared(name: str, fill: Callable[[str], None]) -> Iterator[str]:
+    """A database that the first process of a run makes and `fill`s by its URL, and the last drops; gives its name."""
+    made, making, using = sql.Identifier(name), (f"{name} making",), (name,)
+    with psycopg.connect(_server(), autocommit=True) as admin:
+        admin.execute("SELECT pg_advisory_lock(hashtext(%s))", making)
+        if admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", using).fetchone() is None:
+            admin.execute(sql.SQL("CREATE DATABASE {} STRATEGY file_copy").format(made))
+            fill(_url(name))
+        admin.execute("SELECT pg_advisory_lock_shared(hashtext(%s))", using)
+        admin.execute("SELECT pg_advisory_unlock(hashtext(%s))", making)
+        try:
+            yield name
+        finally:
+            admin.execute("SELECT pg_advisory_unlock_shared(hashtext(%s))", using)
+            if admin.execute("SELECT pg_try_advisory_lock(hashtext(%s))", using).fetchone() == (True,):
+                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(made))
+
+
 @pytest.fixture(scope="session")
-def template(extracts: registry.Registry) -> Iterator[str]:
+def template(extracts: registry.Registry, testrun_uid: str) -> Iterator[str]:
     """An adopted, empty warehouse's name."""
-    with database() as url:
+
+    def adopt(url: str) -> None:
         with psycopg.connect(url, autocommit=True) as connection:
             adoption.apply(connection, extracts)
-        yield name_of(url)
+
+    with shared(f"test_warehouse_{testrun_uid}", adopt) as name:
+        yield name
 
 
 @pytest.fixture
@@ -94,12 +120,27 @@ def warehouse_url(template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def console_tables(testrun_uid: str) -> Iterator[str]:
     """The name of a console database with its tables, to be copied."""
-    with database() as url:
+
+    def migrate(url: str) -> None:
         env = {**os.environ, databases.CONSOLE_URL: url, "DJANGO_SETTINGS_MODULE": "config.settings"}
         subprocess.run([sys.executable, str(MANAGE), "migrate", "--verbosity", "0"], env=env, check=True)
-        yield name_of(url)
+
+    with shared(f"test_console_{testrun_uid}", migrate) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def migrated(console_tables: str) -> str:
+    """What the console's database of a stack is a copy of."""
+    return console_tables
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None, console_tables: str) -> None:
+    """Django's own test database begins as a copy too: its migrations find nothing to do."""
+    connections["default"].settings_dict["TEST"]["TEMPLATE"] = console_tables
 
 
 @pytest.fixture
@@ -133,23 +174,29 @@ def house(warehouse_url: str, extracts: registry.Registry, tmp_path: Path) -> It
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """The alias of the warehouse mirrors the console's test database and would hold it open at the end.
 
-    A test that commits is cleaned up after by emptying every table: the trail's may be emptied here, and only here.
+    A test that commits is cleaned up after by emptying every table: those that keep all they have may be emptied here,
+    and only here.
     """
     with django_db_blocker.unblock(), connections["default"].cursor() as cursor:
-        for table in ("audit_event", "audit_seal"):
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER audit_table")
+        cursor.execute("SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgname IN ('audit_table', 'kept_table')")
+        for table, trigger in cursor.fetchall():
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
     yield
     connections["warehouse"].close()
 
 
 @pytest.fixture
 def people(db) -> dict[str, User]:
-    """One user of each role, named like it, and a second reviewer."""
-    made = {}
-    for name, role in [*((role, role) for role in rights.ROLES), ("reviewer2", "reviewer")]:
-        made[name] = User.objects.create_user(name, password="pass-word-1")
-        rights.give(made[name], [role])
-    return made
+    """One user of each role, named like it, and a second reviewer; and the rules, where a test before has left none."""
+    rule_shipped.ship(RuleVersion.objects, timezone.now())
+    wanted = {**{role: role for role in rights.ROLES}, "reviewer2": "reviewer"}
+    known = make_password("pass-word-1")
+    made = User.objects.bulk_create(User(username=name, password=known) for name in wanted)
+    groups = {group.name: group for group in Group.objects.bulk_create(Group(name=role) for role in rights.ROLES)}
+    User.groups.through.objects.bulk_create(
+        User.groups.through(user=user, group=groups[wanted[user.username]]) for user in made
+    )
+    return {user.username: user for user in made}
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from warehouse import functions, happenings, hashes, schema
+from warehouse import figures_schema, functions, happenings, hashes, schema
 from warehouse.errors import TellableError
 from warehouse.registry import Extract, Registry
 
@@ -136,9 +136,11 @@ def _triggers(connection: psycopg.Connection) -> dict[tuple[str, str], bool]:
 
 def _trigger_steps(found: _Catalogue) -> list[Step]:
     steps = []
-    for (table, name), ddl in happenings.TRIGGERS.items():
+    wanted = [(key, ddl, "tells the watcher") for key, ddl in happenings.TRIGGERS.items()]
+    wanted += [(key, ddl, "keeps figures true") for key, ddl in figures_schema.TRIGGERS.items()]
+    for (table, name), ddl, does in wanted:
         if (table, name) not in found.triggers:
-            steps.append(Step(f"trigger {name} on {table} (tells the watcher)", ddl))
+            steps.append(Step(f"trigger {name} on {table} ({does})", ddl))
         elif not found.triggers[table, name]:
             steps.append(Step(f"trigger {name} on {table}, disabled", f"ALTER TABLE {table} ENABLE TRIGGER {name}"))
     return steps

@@ -55,7 +55,7 @@ def extend(connection: psycopg.Connection, set_id: UUID, *, expires_at: datetime
         demand_there(found)
         if expires_at < found.expires_at:
             raise CutError("That is sooner than the set expires now: a cut of retention is a job of its own.")
-        _change(connection, found, expires_at, why, actor)
+        change(connection, found, expires_at, why, actor)
         connection.execute(
             "INSERT INTO restage.effects (action, actor, detail) VALUES ('extend retention', %s, %s)",
             [actor, Jsonb(_said(found, expires_at))],
@@ -78,11 +78,18 @@ def cut(
         found = archive_holds.lock(connection, set_id)
         demand_there(found)
         demand_least(found, expires_at)
-        _change(connection, found, expires_at, why, writer.actor)
-        outcome = {**_said(found, expires_at), "tables": {}}
+        change(connection, found, expires_at, why, writer.actor)
+        outcome = {**_said(found, expires_at), "tables": _tables(connection, set_id)}
         journal.record(connection, writer, CUT, outcome)
         journal.effect(connection, writer, CUT, outcome)
     return outcome
+
+
+def _tables(connection: psycopg.Connection, set_id: UUID) -> dict[str, dict[str, int]]:
+    found = connection.execute(
+        "SELECT table_name, rows FROM restage.archive_parts WHERE set_id = %s ORDER BY table_name", [set_id]
+    )
+    return {table: {"rows": rows} for table, rows in found}
 
 
 def demand_least(found: ArchiveSet, expires_at: datetime) -> None:
@@ -102,7 +109,8 @@ def _said(found: ArchiveSet, expires_at: datetime) -> dict[str, str]:
     }
 
 
-def _change(connection: psycopg.Connection, found: ArchiveSet, expires_at: datetime, why: str, actor: str) -> None:
+def change(connection: psycopg.Connection, found: ArchiveSet, expires_at: datetime, why: str, actor: str) -> None:
+    """Inside a transaction that holds the lock of the set: let it expire then, and note it."""
     connection.execute(
         "INSERT INTO restage.archive_expiries (set_id, expires_at, former, why, set_by, set_at)"
         " VALUES (%s, %s, %s, %s, %s, now())",

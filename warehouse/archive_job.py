@@ -1,6 +1,6 @@
 """Archiving as a job carries it out: one transaction, in the journal, callable again after any death."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -40,7 +40,7 @@ def execute(
     outcome = journal.done(connection, writer.job_id, ARCHIVED)
     if outcome is not None:
         return outcome
-    _make_months(connection, registry, tables, now)
+    make_months(connection, registry, tables, now)
     try:
         with connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -60,10 +60,11 @@ def execute(
     return outcome
 
 
-def _make_months(
-    connection: psycopg.Connection, registry: Registry, tables: Sequence[str], now: datetime | None
+def make_months(
+    connection: psycopg.Connection, registry: Registry, tables: Iterable[str], now: datetime | None = None
 ) -> None:
-    """Apart from the copy: a month is made under a lock that keeps every reader of the archive table off."""
+    """Make the month of `now` (None: the server's time) of these archive tables. Apart from the copy: a month is made
+    under a lock that keeps every reader of the archive table off."""
     for table in tables:
         try:
             with connection.transaction():

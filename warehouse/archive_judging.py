@@ -98,13 +98,21 @@ def _needed(connection: psycopg.Connection, registry: Registry, found: list[Fact
     for facts in found:
         if facts.kind == "safety" and facts.job_id and _pins(connection, facts.job_id):
             needed[facts.set_id] = f"It is the only way back from job {facts.job_id}, whose rows still stand."
-        elif _newest(connection, facts) and (job := _lost(connection, registry, facts.load_run_id)):
+        elif (_of_deleted_raw(connection, facts) or _newest(connection, facts)) and (
+            job := _lost(connection, registry, facts.load_run_id)
+        ):
             needed[facts.set_id] = f"It is the only way back from job {job}: before-image and raw records are gone."
     return needed
 
 
 def _pins(connection: psycopg.Connection, job_id: UUID) -> bool:
     return connection.execute("SELECT FROM restage.pins WHERE job_id = %s LIMIT 1", [job_id]).fetchone() is not None
+
+
+def _of_deleted_raw(connection: psycopg.Connection, facts: Facts) -> bool:
+    """Whether it was made of rows whose raw records went with it: a later set of the run does not hold these rows."""
+    found = connection.execute("SELECT FROM restage.raw_deletions WHERE set_id = %s LIMIT 1", [facts.set_id])
+    return found.fetchone() is not None
 
 
 def _newest(connection: psycopg.Connection, facts: Facts) -> bool:

@@ -25,8 +25,9 @@ Hashed = Mapping[str, list[str]]
 def hashed(extract: Extract, columns: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Which columns the two hashes of a row cover: `row`, `beside`, and of these, `as_text`, what nobody declared;
     `signed` are the numeric ones among them, whose sign is hashed too."""
-    row = [column.name for column in extract.staged]
-    only = [column.name for column in extract.staging_only]
+    there = {column["name"] for column in columns}
+    row = [column.name for column in extract.staged if column.name in there]
+    only = [column.name for column in extract.staging_only if column.name in there]
     others = [column["name"] for column in columns if column["name"] not in {hashes.COLUMN, *row, *only, *BESIDE}]
     signed = [c.name for c in (*extract.staged, *extract.staging_only) if c.type.startswith("numeric")]
     return {"row": row, "beside": [*BESIDE, *only], "as_text": others, "signed": signed}

@@ -5,7 +5,8 @@ table. They lie in the warehouse because they must commit with the rows that the
 """
 
 TABLES: dict[str, str] = {
-    # `kind`: archive (asked for), safety (what a restore replaced); `removed_at`: nothing can hold or use it
+    # `kind`: archive (asked for), safety (what a restore replaced), recovered (from a
+    # point-in-time copy); `removed_at`: nothing can hold or use it
     # any more and its rows go or are gone (`hot` of its parts); it stays listed
     "archive_sets": """set_id uuid PRIMARY KEY, load_run_id uuid NOT NULL, kind text NOT NULL, reason text NOT NULL,
         job_id uuid, archived_by text NOT NULL, archived_at timestamptz NOT NULL, expires_at timestamptz NOT NULL,

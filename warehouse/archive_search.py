@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 BEFORE_IMAGE = "before-image"
-KINDS = ("archive", "safety", BEFORE_IMAGE)
+KINDS = ("archive", "safety", "recovered", BEFORE_IMAGE)
 TIERS = ("hot", "cold")
 SORTS = ("archived_at", "expires_at", "rows", "bytes")
 
@@ -187,6 +187,7 @@ UNION ALL
 SELECT NULL, 'before-image', (SELECT coalesce(array_agg(DISTINCT parent_load_run_id), '{}') FROM restage.run_parents r
         WHERE r.job_id = b.job_id), 'What the job replaced', b.job_id, 'Restage', min(b.kept_at), min(b.expires_at),
     CASE WHEN bool_and(b.purged_at IS NOT NULL) THEN max(b.purged_at) END, array_agg(b.table_name ORDER BY 1),
-    sum(b.rows)::bigint, NULL, sum(b.bytes)::bigint, true, false, NULL, NULL, 0, 0
+    sum(b.rows)::bigint, NULL, sum(b.bytes)::bigint, true, false, NULL, NULL,
+    (SELECT count(*) FROM restage.image_holds h WHERE h.job_id = b.job_id AND h.released_at IS NULL), 0
 FROM restage.before_image_sets b WHERE b.rows > 0 GROUP BY b.job_id
 """

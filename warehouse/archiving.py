@@ -21,8 +21,8 @@ from warehouse.errors import TellableError
 from warehouse.journal import Writer
 from warehouse.registry import Column, Extract, Registry
 
-ARCHIVE, SAFETY = "archive", "safety"
-# Of a part of this many rows and more, one row in so many is weighed: its size is then an estimate, within a percent.
+ARCHIVE, SAFETY, RECOVERED = "archive", "safety", "recovered"
+# Of a part of this many rows and more, the rows on one page in so many are weighed: its size is an estimate then.
 WEIGHED_FROM, WEIGHED = 100_000, 16
 DATES = ("date", "timestamp", "timestamptz")
 
@@ -111,16 +111,19 @@ def keep(
     chosen: sql.Composable,
     *,
     loaded: int | None = None,
+    then: list[dict[str, Any]] | None = None,
 ) -> int:
     """Make the part of one table of the rows of staging that `chosen` (what follows FROM) gives as `s`; how many.
 
-    `loaded`: how many valid records the run once brought, where that says something of the part. Raises
-    CannotArchiveError.
+    `loaded`: how many valid records the run once brought, where that says something of the part. `then`: the columns
+    that the rows have, where they are of another moment; their hashes are made anew. Raises CannotArchiveError.
     """
-    table, columns = _ready(connection, extract, made.archived_at)
+    columns = then if then is not None else archive_sets.columns_of(connection, names.staging(extract))
+    table = _ready(connection, extract, made.archived_at, columns)
     version = _next_version(connection, extract, made.load_run_id)
-    written = _copy(connection, extract, table, columns, chosen, made, version)
     of = archive_proof.hashed(extract, columns)
+    row_hash = archive_proof.made(of, "s") if then is not None else hashes.made_where_missing(extract, "s")
+    written = _copy(connection, table, columns, chosen, made, version, row_hash)
     part = Part(
         made.set_id,
         extract.table,
@@ -161,11 +164,10 @@ class _Read:
 
 
 def _ready(
-    connection: psycopg.Connection, extract: Extract, at: datetime
-) -> tuple[sql.Identifier, list[dict[str, Any]]]:
-    """Make the archive table fit for the rows of now, and its month; where to write, and the columns of staging."""
+    connection: psycopg.Connection, extract: Extract, at: datetime, columns: list[dict[str, Any]]
+) -> sql.Identifier:
+    """Make the archive table fit for rows of these columns, and its month; where to write."""
     table = _month(connection, extract, at)
-    columns = archive_sets.columns_of(connection, names.staging(extract))
     there = {c["name"]: c["type"] for c in archive_sets.columns_of(connection, archive_tables.table(extract))}
     for column in columns:
         name, kind = column["name"], column["type"]
@@ -180,7 +182,7 @@ def _ready(
                 f"stg.{extract.table}.{name} is {kind}, its archive table has {there[name]}: a copy might change"
                 " values. Nothing was archived. Change the type of the archive table's column first."
             )
-    return table, columns
+    return table
 
 
 def _month(connection: psycopg.Connection, extract: Extract, at: datetime) -> sql.Identifier:
@@ -232,25 +234,25 @@ def _next_version(connection: psycopg.Connection, extract: Extract, load_run_id:
 
 def _copy(
     connection: psycopg.Connection,
-    extract: Extract,
     table: sql.Identifier,
     columns: list[dict[str, Any]],
     chosen: sql.Composable,
     made: ArchiveSet,
     version: int,
+    row_hash: sql.Composable,
 ) -> int:
-    """One statement; a row that has no hash yet gets it on the way."""
+    """One statement; `row_hash` is made of the row `s`."""
     copied = [column["name"] for column in columns if column["name"] != hashes.COLUMN]
     return connection.execute(
         sql.SQL(
             "INSERT INTO {archive} (row_hash, {columns}, archived_at, archived_load_run_id, archive_reason,"
-            " archive_version) SELECT coalesce(s.row_hash, {made}), {values}, {at}, {run}, {reason}, {version}"
+            " archive_version) SELECT {row_hash}, {values}, {at}, {run}, {reason}, {version}"
             " FROM {chosen}"
         ).format(
             archive=table,
             columns=names.columns(copied),
             values=names.columns(copied, of="s"),
-            made=hashes.of_row(extract, "s"),
+            row_hash=row_hash,
             at=sql.Literal(made.archived_at),
             run=sql.Literal(made.load_run_id),
             reason=sql.Literal(made.reason),
@@ -269,21 +271,36 @@ def _read_again(connection: psycopg.Connection, extract: Extract, part: Part) ->
         ).format(name=sql.Literal(column.name), c=sql.Identifier("a", column.name), by=_comparable(column))
         for column in told
     ]
+    weighed = part.rows >= WEIGHED_FROM
     rows, checksum, size, statistics = single.row(
         connection,
         sql.SQL(
-            "SELECT count(*), {checksum}, {times} * coalesce(sum(pg_column_size(a))"
-            " FILTER (WHERE a.row_hash & ({times} - 1) = 0), 0), jsonb_build_object({each})"
-            " FROM {table} a WHERE {of_part}"
+            "SELECT count(*), {checksum}, {size}, jsonb_build_object({each}) FROM {table} a WHERE {of_part}"
         ).format(
-            times=sql.Literal(WEIGHED if part.rows >= WEIGHED_FROM else 1),
+            size=sql.SQL("0" if weighed else "coalesce(sum(pg_column_size(a)), 0)"),
             checksum=archive_proof.checksum(part.hashed, "a"),
             each=sql.SQL(", ").join(each),
             table=archive_sets.lies_in(part),
             of_part=archive_sets.of_part(part),
         ),
     )
-    return _Read(rows, checksum, int(size), statistics)
+    return _Read(rows, checksum, _weigh(connection, part) if weighed else int(size), statistics)
+
+
+def _weigh(connection: psycopg.Connection, part: Part) -> int:
+    """The size of a part's rows in bytes, by those on one page in so many: to weigh all of them takes as long as their
+    checksum. All of them where chance has chosen none."""
+    for share in (100 / WEIGHED, 100):
+        rows, size = single.row(
+            connection,
+            sql.SQL(
+                "SELECT count(*), coalesce(sum(pg_column_size(a)), 0) FROM {table} a TABLESAMPLE SYSTEM ({share})"
+                " REPEATABLE (1) WHERE {of_part}"
+            ).format(table=archive_sets.lies_in(part), share=sql.Literal(share), of_part=archive_sets.of_part(part)),
+        )
+        if rows:
+            break
+    return int(part.rows * size / max(rows, 1))
 
 
 def _told(extract: Extract, columns: list[dict[str, Any]]) -> list[Column]:

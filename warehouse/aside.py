@@ -176,11 +176,13 @@ def unfinished(connection: psycopg.Connection, job_id: UUID, files: Collection[i
 
 
 def raw_table(connection: psycopg.Connection, extract: Extract, space: Workspace) -> sql.Identifier:
-    """The table shaped as raw for files that may not enter raw yet; made where it is not there."""
+    """The table shaped as raw for files that may not enter raw yet; made where it is not there. One that was begun
+    before raw knew lines is given them."""
     table = space.table(extract, "raw")
     connection.execute(
         sql.SQL("CREATE UNLOGGED TABLE IF NOT EXISTS {} (LIKE {} INCLUDING DEFAULTS)").format(table, names.raw(extract))
     )
+    connection.execute(sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS line_no integer").format(table))
     return table
 
 

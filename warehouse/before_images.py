@@ -1,12 +1,12 @@
-"""What jobs have replaced in staging: how it is kept, how large it is, until when, and when it is purged.
+"""What jobs have replaced in staging: how it is kept, how large it is and until when.
 
 A job's before-image gives its rows back exactly, with owner, load time and staging-only columns; without it a rollback
 can still make the values anew from superseded raw. It is kept in the transaction that publishes, so there is no
-published job without one, and what is purged stays listed.
+published job without one, and what is purged (image_removal.py) stays listed.
 """
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,14 +14,13 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from warehouse import names
 from warehouse.build import Workspace
 from warehouse.change import Change
 from warehouse.journal import Writer
 
-KEPT_FOR = timedelta(days=float(os.environ.get("RESTAGE_BEFORE_IMAGE_DAYS", "90")))
+KEPT_FOR = timedelta(days=float(os.environ.get("RESTAGE_BEFORE_IMAGE_DAYS", "30")))
 
 
 @dataclass(frozen=True)
@@ -71,13 +70,13 @@ def key_json(change: Change, alias: str) -> sql.Composed:
 def of_jobs(connection: psycopg.Connection, jobs: Iterable[UUID]) -> list[ImageSet]:
     """What these jobs keep or kept, by job and table."""
     with connection.cursor(row_factory=class_row(ImageSet)) as cursor:
-        return cursor.execute(f"{_SETS} WHERE job_id = ANY(%s) ORDER BY job_id, table_name", [list(jobs)]).fetchall()
+        return cursor.execute(f"{SETS} WHERE job_id = ANY(%s) ORDER BY job_id, table_name", [list(jobs)]).fetchall()
 
 
 def everything(connection: psycopg.Connection) -> list[ImageSet]:
     """Every before-image that is there, the one that expires first at the top."""
     with connection.cursor(row_factory=class_row(ImageSet)) as cursor:
-        return cursor.execute(f"{_SETS} WHERE purged_at IS NULL ORDER BY expires_at, job_id, table_name").fetchall()
+        return cursor.execute(f"{SETS} WHERE purged_at IS NULL ORDER BY expires_at, job_id, table_name").fetchall()
 
 
 def whole(connection: psycopg.Connection, jobs: Iterable[UUID]) -> dict[tuple[UUID, str], bool]:
@@ -95,42 +94,7 @@ def whole(connection: psycopg.Connection, jobs: Iterable[UUID]) -> dict[tuple[UU
     return {(job, table): is_whole for job, table, is_whole in found}
 
 
-def purge(
-    connection: psycopg.Connection, *, now: datetime, needed: Collection[UUID] = (), actor: str = "Restage"
-) -> list[ImageSet]:
-    """Remove the before-images that have expired, except those of the jobs in `needed`; what was removed.
-
-    Each is one transaction: the rows go, the set stays with the time of its purge, and restage.effects tells it.
-    """
-    _count_uncounted(connection)
-    purged: list[ImageSet] = []
-    while True:
-        with connection.transaction(), connection.cursor(row_factory=class_row(ImageSet)) as cursor:
-            found = cursor.execute(
-                f"{_SETS} WHERE purged_at IS NULL AND expires_at < %s AND job_id <> ALL(%s)"
-                " ORDER BY expires_at LIMIT 1 FOR UPDATE SKIP LOCKED",
-                [now, list(needed)],
-            ).fetchone()
-            if found is None:
-                return purged
-            _remove(connection, found, now, actor)
-            purged.append(found)
-
-
-def _remove(connection: psycopg.Connection, found: ImageSet, now: datetime, actor: str) -> None:
-    which = {"job": found.job_id, "table": found.table_name, "now": now}
-    connection.execute("DELETE FROM restage.before_images WHERE job_id = %(job)s AND table_name = %(table)s", which)
-    connection.execute(
-        "UPDATE restage.before_image_sets SET purged_at = %(now)s WHERE job_id = %(job)s AND table_name = %(table)s",
-        which,
-    )
-    connection.execute(
-        "INSERT INTO restage.effects (job_id, action, actor, detail) VALUES (%s, 'purge before-image', %s, %s)",
-        [found.job_id, actor, Jsonb({"table": found.table_name, "rows": found.rows, "bytes": found.bytes})],
-    )
-
-
-def _count_uncounted(connection: psycopg.Connection) -> None:
+def count_uncounted(connection: psycopg.Connection) -> None:
     """Give a set to before-images that were kept before there were sets; their time begins anew."""
     connection.execute(
         sql.SQL(
@@ -142,7 +106,5 @@ def _count_uncounted(connection: psycopg.Connection) -> None:
     )
 
 
-_CHECKSUM = (
-    "coalesce(sum(jsonb_hash_extended(key, 0)::numeric + coalesce(jsonb_hash_extended(image, 1), 0)::numeric), 0)"
-)
-_SETS = "SELECT job_id, table_name, rows, bytes, kept_at, expires_at, purged_at FROM restage.before_image_sets"
+_CHECKSUM = "coalesce(sum(jsonb_hash_extended(key, 0)), 0) + coalesce(sum(jsonb_hash_extended(image, 1)), 0)"
+SETS = "SELECT job_id, table_name, rows, bytes, kept_at, expires_at, purged_at FROM restage.before_image_sets"

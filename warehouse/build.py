@@ -84,10 +84,12 @@ def _beaten(change: Change, typed: sql.Identifier, keys: sql.Identifier) -> sql.
 
 
 def _tally(change: Change, typed: sql.Identifier, keys: sql.Identifier, beaten: sql.Identifier) -> sql.Composed:
-    """SELECT of one row: own records and the rejected ones; keys with a winner, with an own one; beaten keys."""
+    """SELECT of one row: own records, rejected ones; valid records of all; keys with a winner, with an own one; beaten
+    keys."""
     return sql.SQL(
-        "SELECT * FROM (SELECT count(*) AS records, count(*) FILTER (WHERE row_hash IS NULL) AS rejected"
-        " FROM {typed} WHERE load_run_file_id = ANY({new})) r,"
+        "SELECT * FROM (SELECT count(*) FILTER (WHERE own) AS records,"
+        " count(*) FILTER (WHERE own AND row_hash IS NULL) AS rejected, count(row_hash) AS valid"
+        " FROM (SELECT row_hash, load_run_file_id = ANY({new}) AS own FROM {typed}) v) r,"
         " (SELECT count(*) AS keys, count(row_hash) AS winners,"
         " count(*) FILTER (WHERE load_run_file_id = ANY({new})) AS own_winners FROM {keys}) k,"
         " (SELECT count(*) FILTER (WHERE accepted) AS accepted FROM {beaten}) b, ({pins}) p"

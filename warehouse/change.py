@@ -169,7 +169,7 @@ def winners(change: Change, typed: sql.Identifier, files: sql.Identifier) -> sql
         )
         records = sql.SQL("{} UNION ALL {}").format(records, keys_alone)
     return sql.SQL(
-        "SELECT DISTINCT ON ({key}) {key}, v.place, v.load_run_file_id, v.row_hash FROM ({records}) v"
+        "SELECT DISTINCT ON ({key}) v.row_hash, {key}, v.place, v.load_run_file_id FROM ({records}) v"
         " ORDER BY {key}, v.place IS NULL, {precedence}"
     ).format(key=names.key(extract, of="v"), records=records, precedence=precedence(extract, file="v"))
 

@@ -5,17 +5,25 @@ JSON, arrays. The text is the one of SETTINGS (ISO dates, UTC); the type stands 
 which an empty text is quoted and NULL is not.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
-import pyarrow as pa
 from psycopg import sql
-from pyarrow import csv
 
 from warehouse.errors import TellableError
+from warehouse.on_use import OnUse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow import csv
+else:
+    pa = OnUse("pyarrow")
+    csv = OnUse("pyarrow.csv")
 
 SETTINGS = {
     "client_encoding": "UTF8",
@@ -25,29 +33,35 @@ SETTINGS = {
     "extra_float_digits": "1",
     "bytea_output": "hex",
 }
-EXACT = {"smallint": pa.int16(), "integer": pa.int32(), "bigint": pa.int64(), "boolean": pa.bool_()}
+EXACT = {"smallint": "int16", "integer": "int32", "bigint": "int64", "boolean": "bool"}  # by Arrow's names
 BLOCK_BYTES = 2 << 20
 FOOTER = b"restage"
-# Of the allocators that Arrow has, this one gives back what is free: a third less at the peak, measured.
-with contextlib.suppress(NotImplementedError):
-    pa.set_memory_pool(pa.jemalloc_memory_pool())
 
 
 class UnwritableValueError(TellableError):
     """A value cannot be kept in a file; the message does not quote it. Nothing was archived."""
 
 
+def spare_memory() -> None:
+    """Take the one of Arrow's allocators that gives back what is free: a third less at the peak, measured."""
+    with contextlib.suppress(NotImplementedError):
+        pa.set_memory_pool(pa.jemalloc_memory_pool())
+
+
 def settle(connection: psycopg.Connection) -> None:
     """Inside a transaction: have values written, and read, in the one form."""
+    spare_memory()
     for name, value in SETTINGS.items():
         connection.execute("SELECT set_config(%s, %s, true)", [name, value])
 
 
+def _arrow(type_name: str) -> pa.DataType:
+    return pa.type_for_alias(EXACT.get(type_name, "string"))
+
+
 def schema(columns: Sequence[dict[str, Any]], footer: dict[str, Any]) -> pa.Schema:
     """Of these columns ({name, type, not_null}), with `footer` in the file's footer."""
-    fields = [
-        pa.field(c["name"], EXACT.get(c["type"], pa.string()), metadata={"postgresql_type": c["type"]}) for c in columns
-    ]
+    fields = [pa.field(c["name"], _arrow(c["type"]), metadata={"postgresql_type": c["type"]}) for c in columns]
     return pa.schema(fields, metadata={FOOTER: json.dumps(footer, sort_keys=True)})
 
 

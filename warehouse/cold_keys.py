@@ -3,13 +3,23 @@
 Of a million keys, one in 4,000 that is not there is taken for one that may be; one that is there is never missed.
 """
 
+from __future__ import annotations
+
 import hashlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.compute as pc
+from warehouse.on_use import OnUse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+else:
+    pa = OnUse("pyarrow")
+    pc = OnUse("pyarrow.compute")
+
 
 WIDTH = 4  # bytes of a hash; they lie in the file as unsigned integers, the least significant byte first
 BETWEEN = "\0"  # stands in no text of PostgreSQL
@@ -55,7 +65,7 @@ def _hashes(keyed: hashlib.blake2b, said: Iterable[bytes]) -> bytes:
     return b"".join(map(one, said))
 
 
-def _numbers(content: bytes) -> "array[int]":
+def _numbers(content: bytes) -> array[int]:
     numbers = array("I")
     numbers.frombytes(content)
     return numbers

@@ -1,14 +1,15 @@
 """Files of a cold archive → an UNLOGGED table, with the columns as they were archived."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
-import pyarrow as pa
 from psycopg import sql
 
 from warehouse import archive_proof, cold_columns, cold_reading, cold_verifying
@@ -17,7 +18,13 @@ from warehouse.cold_reading import CHECKSUM, ROWS, DamagedError, Finding
 from warehouse.cold_store import Store
 from warehouse.cold_verifying import Known
 from warehouse.errors import TellableError
+from warehouse.on_use import OnUse
 from warehouse.progress import Progress, Told, nobody
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+else:
+    pa = OnUse("pyarrow")
 
 _TYPE = re.compile(r'[\w ."(),\[\]]+')
 

@@ -1,5 +1,7 @@
 """Reads the files of a cold archive: each is what its manifest says before anything of it is believed."""
 
+from __future__ import annotations
+
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
@@ -7,14 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from warehouse import cold_columns
 from warehouse.cold_manifest import FileEntry, KeyFilter
 from warehouse.cold_store import BLOCK_BYTES, GoneError, Store
 from warehouse.cold_tally import Tally
 from warehouse.errors import TellableError
+from warehouse.on_use import OnUse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+else:
+    pa = OnUse("pyarrow")
+    pq = OnUse("pyarrow.parquet")
 
 # The verdicts, each for itself, in the order in which they are looked for.
 MANIFEST, MISSING, FOREIGN, SIZE, SHA256, SCHEMA, ROWS, CHECKSUM = VERDICTS = (
@@ -84,6 +93,7 @@ def _compare(entry: FileEntry | KeyFilter, size: int, sha256: str) -> None:
 
 def row_groups(path: str) -> Iterator[pa.Table]:
     """The rows of a file that was checked, some ten megabytes at a time; the next ones are read meanwhile."""
+    cold_columns.spare_memory()
     with pq.ParquetFile(path) as file, ThreadPoolExecutor(1, "row groups") as ahead:
         count = file.num_row_groups
         if not count:

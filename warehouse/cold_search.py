@@ -1,18 +1,31 @@
 """In which cold archives a natural key lies: the key filters leave most out, the key columns of the rest decide."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+import psycopg
+from psycopg import sql
 
-from warehouse import cold_keys, cold_manifest, cold_reading
+from warehouse import cold_columns, cold_keys, cold_manifest, cold_reading, single
 from warehouse.archive_sets import Part
 from warehouse.cold_manifest import Manifest
 from warehouse.cold_sealing import Tier
+from warehouse.on_use import OnUse
+from warehouse.registry import Extract
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+else:
+    pa = OnUse("pyarrow")
+    pc = OnUse("pyarrow.compute")
+    pq = OnUse("pyarrow.parquet")
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,18 @@ def holding(tier: Tier, parts: Iterable[Part], table: str, key: Mapping[str, str
             if _may_hold(tier, manifest, key) and (rows := _rows(tier, manifest, key)):
                 found.append(Hit(part.set_id, table, rows))
     return found
+
+
+def as_in_files(connection: psycopg.Connection, extract: Extract, key: Mapping[str, str]) -> dict[str, str]:
+    """A natural key as cold files write its values. Raises psycopg.DataError for what is none."""
+    types = {column.name: column.type for column in extract.staged if column.name in extract.natural_key}
+    with connection.transaction():
+        cold_columns.settle(connection)
+        values = [
+            sql.SQL("({}::{})::text").format(sql.Literal(key[name]), sql.SQL(kind)) for name, kind in types.items()
+        ]
+        found = single.row(connection, sql.SQL("SELECT {}").format(sql.SQL(", ").join(values)))
+    return dict(zip(types, found, strict=True))
 
 
 def _may_hold(tier: Tier, manifest: Manifest, key: Mapping[str, str]) -> bool:

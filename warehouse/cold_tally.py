@@ -1,11 +1,18 @@
 """What rows come to, column by column, in any order: how a file that is read again is held against what was written."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.compute as pc
+from warehouse.on_use import OnUse
 
-_EXACT = pa.decimal128(38, 0)
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+else:
+    pa = OnUse("pyarrow")
+    pc = OnUse("pyarrow.compute")
 
 
 @dataclass
@@ -26,7 +33,7 @@ class Tally:
             self.nulls[name] = self.nulls.get(name, 0) + column.null_count
             self.sums[name] = self.sums.get(name, 0) + _sum(column)
 
-    def join(self, other: "Tally") -> None:
+    def join(self, other: Tally) -> None:
         """Count the other's rows as well."""
         self.rows += other.rows
         for mine, theirs in ((self.nulls, other.nulls), (self.sums, other.sums)):
@@ -38,5 +45,5 @@ def _sum(column: pa.ChunkedArray) -> int:
     if pa.types.is_string(column.type):
         column = pc.binary_length(column)
     elif pa.types.is_int64(column.type):
-        column = pc.cast(column, _EXACT)  # a sum of such integers may not fit into one
+        column = pc.cast(column, pa.decimal128(38, 0))  # a sum of such integers may not fit into one
     return int(pc.sum(column).as_py() or 0)

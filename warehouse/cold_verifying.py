@@ -3,20 +3,26 @@
 Of a file that is not what its manifest says, nothing is parsed.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
-
-import pyarrow as pa
 
 from warehouse import cold_columns, cold_manifest, cold_reading
 from warehouse.cold_manifest import FileEntry, KeyFilter, Manifest, ManifestError, Secrets
 from warehouse.cold_reading import FOREIGN, MANIFEST, MISSING, ROWS, SCHEMA, DamagedError, Finding
 from warehouse.cold_store import MANIFEST as MANIFEST_FILE
 from warehouse.cold_store import GoneError, Store
+from warehouse.on_use import OnUse
 from warehouse.progress import Progress, Told, nobody
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+else:
+    pa = OnUse("pyarrow")
 
 _FOOTER = re.compile(rb'\{"file": (\d+), "set": "([0-9a-f-]{36})", "table": "([a-z0-9_]+)"\}')
 _TAIL_BYTES = 1 << 20

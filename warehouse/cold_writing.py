@@ -5,16 +5,16 @@ rows by what they come to. Only then it is placed. A file that is placed is noth
 an archive. That its values are those of the rows is proved row by row before these go (cooling.prove).
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import psycopg
-import pyarrow as pa
-import pyarrow.parquet as pq
 from psycopg import sql
 
 from warehouse import cold_columns, cold_reading
@@ -24,6 +24,14 @@ from warehouse.cold_store import Store, StoreError, UnreachableStoreError
 from warehouse.cold_tally import Tally
 from warehouse.errors import TellableError
 from warehouse.failpoints import failpoint
+from warehouse.on_use import OnUse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+else:
+    pa = OnUse("pyarrow")
+    pq = OnUse("pyarrow.parquet")
 
 FILE_BYTES = 128_000_000
 ROW_GROUP_BYTES = 16 << 20  # of rows as CSV: what is in memory, a few times, at once
@@ -99,7 +107,7 @@ def discard(place: Place) -> None:
                 place.store.remove(item.name)
 
 
-def _stream(connection: psycopg.Connection, query: sql.Composable, work: "_Work", told: Told) -> None:
+def _stream(connection: psycopg.Connection, query: sql.Composable, work: _Work, told: Told) -> None:
     """Read the next rows while those before are parsed and those before them are written."""
     schema, sent = cold_columns.schema(work.columns, {}), 0
     with ThreadPoolExecutor(1, "parse") as parsing, ThreadPoolExecutor(1, "write") as writing:
@@ -147,9 +155,9 @@ class _Work:
     files: list[FileEntry] = field(default_factory=list)
     size: int = 0
     tally: Tally = field(default_factory=Tally)
-    _open: "_File | None" = None
+    _open: _File | None = None
 
-    def take(self, parsed: "Future[pa.Table]") -> None:
+    def take(self, parsed: Future[pa.Table]) -> None:
         """Write these rows as one row group."""
         table = parsed.result()
         if self._open is None:
@@ -229,7 +237,7 @@ class _File:
         return entry
 
 
-def _writer(sink: "_Sink", schema: pa.Schema, table: pa.Table) -> pq.ParquetWriter:
+def _writer(sink: _Sink, schema: pa.Schema, table: pa.Table) -> pq.ParquetWriter:
     """Texts that say the same often, as the first rows have it, go through a dictionary; of others that is half of the
     time and of the size. Least and most stand in the file only of what is no text."""
     texts = [field.name for field in table.schema if pa.types.is_string(field.type)]

@@ -2,9 +2,12 @@
 
 import json
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any, NoReturn
+from uuid import UUID
 
 import psycopg
 from django.conf import settings
@@ -37,6 +40,23 @@ class Answer:
     def line(self, text: str) -> None:
         if not self._as_json:
             self._command.stdout.write(text)
+
+
+def an_id(text: str) -> UUID:
+    """Of an argument: what a run, a job or a set is named by."""
+    try:
+        return UUID(text)
+    except ValueError as error:
+        told = "copy the whole of one, as 6c8c4be4-1128-4355-9aaf-2d27db09a030"
+        raise ArgumentTypeError(f"{text!r} is no id: {told}") from error
+
+
+def a_day(text: str) -> date:
+    """Of an argument."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"a day is needed, as 2026-11-30, not {text!r}") from error
 
 
 _on_refusal: list[Callable[[PermissionDenied], object]] = []

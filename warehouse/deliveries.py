@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 
-from warehouse import build, builds, diff, downstream, ingest, locks, names, publish, runs, sources
+from warehouse import build, builds, diff, downstream, ingest, locks, names, publish, runs, sources, suspensions
 from warehouse import change as changes
 from warehouse.diff import Counts
 from warehouse.errors import TellableError, reason_of
@@ -21,7 +21,8 @@ LOCK_WAIT_MS = 60_000
 
 @dataclass(frozen=True)
 class NotLoaded:
-    """A file that did not become part of a run; `code`: unknown, misdated, unreadable, loaded, failed, changed."""
+    """A file that did not become part of a run; `code`: unknown, misdated, unreadable, loaded, failed, changed,
+    suspended."""
 
     key: str
     code: str
@@ -69,12 +70,23 @@ def load(
             batches[found.extracted].append(found)
     order = {extract.name: place for place, extract in enumerate(registry.extracts)}
     for extracted in sorted(batches):
-        arrivals = sorted(batches[extracted], key=lambda a: (order[a.extract_type], a.address.key))
-        loaded = _load_run(connection, registry, arrivals, triggered_by, report)
+        free = _not_suspended(connection, batches[extracted], report)
+        arrivals = sorted(free, key=lambda a: (order[a.extract_type], a.address.key))
+        loaded = _load_run(connection, registry, arrivals, triggered_by, report) if arrivals else None
         if loaded:
             report.runs.append(loaded)
             told(loaded)
     return report
+
+
+def _not_suspended(connection: psycopg.Connection, arrivals: list[Arrival], report: Report) -> list[Arrival]:
+    """Those whose extract may be loaded now; asked before each run, as the one before may have shown what is wrong."""
+    standing = suspensions.standing(connection)
+    for arrival in arrivals:
+        if stopped := standing.get(arrival.extract_type):
+            told = f"the loading of {arrival.extract_type} is suspended: {stopped.reason}"
+            report.left_out.append(NotLoaded(arrival.address.key, "suspended", told))
+    return [arrival for arrival in arrivals if arrival.extract_type not in standing]
 
 
 def _recognise(connection: psycopg.Connection, registry: Registry, address: Address) -> Arrival | NotLoaded:
@@ -163,7 +175,7 @@ def _load_file(
         runs.complete_file(connection, file_id, intake)
         locks.tables(connection, [extract], wait_ms=LOCK_WAIT_MS)
         build.build(connection, change, space)
-        counts = diff.classify(connection, change, space)
+        counts = diff.compute(connection, change, space).counts
         publish.apply(connection, change, space, counts)
         publish.note_rejections(connection, change, space)
         builds.note_read(connection, extract, {file_id: intake.canonical})

@@ -3,6 +3,8 @@
 Only the columns that files feed are compared; a row that stays as it is keeps its load_run_file_id and load_ts.
 """
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ from warehouse.change import Change
 from warehouse.registry import Extract
 
 SAMPLE_ROWS = 12
+COMPARED_FIRST = 1_000  # keys that tell whether most of them change
 
 
 @dataclass(frozen=True)
@@ -61,32 +64,25 @@ class Diff:
 
 
 def compute(connection: psycopg.Connection, change: Change, space: Workspace) -> Diff:
-    """Compare the build with staging as it is now; leaves the changed keys, classified, in `diff`."""
-    counts = classify(connection, change, space)
-    return Diff(counts, _checksum(connection, _parts(change, space)))
-
-
-def classify(connection: psycopg.Connection, change: Change, space: Workspace) -> Counts:
-    """compute() without the checksum, for what nobody has to recognise later.
+    """Compare the build with staging as it is now; leaves the changed keys, classified, in `diff`.
 
     First by the hashes alone: a winner whose hash stands in staging stays (the hash is over the key too). Only the
     others are joined by key, with where the row lies in staging (`there`, a ctid, of the table `there_in`, which may be
-    a partition: good as long as staging is locked). Where they are more than a quarter, or rows that stay are to be
-    written too, all keys are joined at once.
+    a partition: good as long as staging is locked). Where most keys seem to change, or rows that stay are to be written
+    too, all keys are joined at once.
     """
     parts = _parts(change, space)
     with connection.transaction():  # one commit for all of it
         space.clear(connection, change.extract, "changed", "diff")
-        (quarter,) = connection.execute(sql.SQL("SELECT keys / 4 FROM {tally}").format(**parts)).fetchone() or (0,)
-        changed = connection.execute(
-            sql.SQL(
-                "CREATE UNLOGGED TABLE {changed} AS SELECT k.* FROM {keys} k LEFT JOIN {stg} s"
-                " ON s.row_hash = k.row_hash WHERE s.row_hash IS NULL LIMIT {limit}"
-            ).format(**parts, limit=sql.Literal(quarter + 1))
-        ).rowcount
         source = parts["keys"]
-        if changed <= quarter and not change.rewrite:
+        if not change.rewrite and not _most_change(connection, parts):
             source = parts["changed"]
+            connection.execute(
+                sql.SQL(
+                    "CREATE UNLOGGED TABLE {changed} AS SELECT k.* FROM {keys} k LEFT JOIN {stg} s"
+                    " ON s.row_hash = k.row_hash WHERE s.row_hash IS NULL"
+                ).format(**parts)
+            )
             connection.execute(sql.SQL("ANALYZE {changed}").format(**parts))
         connection.execute(
             sql.SQL(
@@ -98,11 +94,24 @@ def classify(connection: psycopg.Connection, change: Change, space: Workspace) -
                 " coalesce(o.accepted, false) AS accepted, coalesce(o.refused, false) AS refused"
                 " FROM {source} k LEFT JOIN {stg} s ON {k_s} LEFT JOIN {beaten} o ON {k_o}) d"
                 " WHERE (before_hash IS DISTINCT FROM after_hash OR {rewrite} AND load_run_file_id = ANY({new}))"
-                " AND (place IS NULL) = (after_hash IS NULL)"  # else a pinned row, which nobody here can make
+                " AND (place IS NOT NULL OR after_hash IS NULL)"  # else a pinned row, which nobody here can make
             ).format(**parts, source=source)
         )
         connection.execute(sql.SQL("ANALYZE {diff} (class, place, there, there_in)").format(**parts))
-    return _counts(connection, parts)
+    return _counted(connection, parts)
+
+
+def _most_change(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> bool:
+    """Whether more than a quarter of some keys change. Only the way of comparing depends on it."""
+    (keys,) = connection.execute(sql.SQL("SELECT keys FROM {tally}").format(**parts)).fetchone() or (0,)
+    percent = sql.Literal(min(100.0, 100 * COMPARED_FIRST / max(keys, 1)))
+    (found,) = connection.execute(
+        sql.SQL(
+            "SELECT count(*) FILTER (WHERE s.row_hash IS DISTINCT FROM k.row_hash) * 4 > count(*)"
+            " FROM {keys} k TABLESAMPLE SYSTEM ({percent}) REPEATABLE (0) LEFT JOIN {stg} s ON {k_s}"
+        ).format(**parts, percent=percent)
+    ).fetchone() or (False,)
+    return bool(found)
 
 
 def _parts(change: Change, space: Workspace) -> dict[str, sql.Composable]:
@@ -121,27 +130,35 @@ def _parts(change: Change, space: Workspace) -> dict[str, sql.Composable]:
     }
 
 
-def _counts(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> Counts:
-    """Keys that stay as they are do not stand in `diff`: they are the winners that are left."""
+def _counted(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> Diff:
+    """Keys that stay as they are do not stand in `diff`: they are the winners that are left.
+
+    The checksum is made of a sum for each class: of a 64-bit hash of each row's hashes before and after.
+    """
     found = connection.execute(
-        sql.SQL("SELECT class, accepted, refused, count(*) FROM {diff} GROUP BY 1, 2, 3").format(**parts)
+        sql.SQL(
+            "SELECT class, accepted, refused, count(*), sum(hashint8extended(coalesce(before_hash, 0),"
+            " coalesce(after_hash, 0))) FROM {diff} GROUP BY 1, 2, 3"
+        ).format(**parts)
     ).fetchall()
-    keys = dict.fromkeys(("inserted", "updated", "deleted", "rewritten"), 0)
-    for kind, _accepted, _refused, number in found:
+    keys, sums = (dict.fromkeys(("inserted", "updated", "deleted", "rewritten"), 0) for _ in range(2))
+    for kind, _accepted, _refused, number, hashed in found:
         keys[kind] += number
+        sums[kind] += int(hashed)
     records, rejected, winners, own_winners, accepted = connection.execute(
         sql.SQL("SELECT records, rejected, winners, own_winners, accepted FROM {tally}").format(**parts)
     ).fetchone() or (0, 0, 0, 0, 0)
-    kept_newer = accepted - sum(number for _kind, had_one, _refused, number in found if had_one)
-    return Counts(
+    kept_newer = accepted - sum(row[3] for row in found if row[1])
+    counts = Counts(
         **keys,
         unchanged=winners - keys["inserted"] - keys["updated"] - kept_newer,
         kept_newer=kept_newer,
         rejected=rejected,
-        deleted_by_rejection=sum(n for kind, _accepted, refused, n in found if kind == "deleted" and refused),
+        deleted_by_rejection=sum(row[3] for row in found if row[0] == "deleted" and row[2]),
         deduplicated=records - rejected - own_winners - accepted,
         records=records,
     )
+    return Diff(counts, hashlib.sha256(json.dumps(sums).encode()).hexdigest()[:24])
 
 
 def of_attempts(connection: psycopg.Connection, change: Change, space: Workspace) -> dict[int, Counts]:
@@ -164,16 +181,6 @@ def of_attempts(connection: psycopg.Connection, change: Change, space: Workspace
         attempt: Counts(records=records, rejected=rejected, deduplicated=deduplicated)
         for attempt, records, rejected, deduplicated in found
     }
-
-
-def _checksum(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> str:
-    """Sum of 64-bit hashes of (class, row before, row after), in hexadecimal; any order of rows gives the same."""
-    (total,) = connection.execute(
-        sql.SQL(
-            "SELECT coalesce(sum(hashtextextended(concat_ws('/', class, before_hash, after_hash), 0)), 0) FROM {diff}"
-        ).format(**parts)
-    ).fetchone() or (0,)
-    return f"{int(total) % (1 << 96):024x}"
 
 
 def sample(connection: psycopg.Connection, change: Change, space: Workspace) -> list[dict[str, Any]]:

@@ -63,6 +63,12 @@ class Fit:
             generated=_aliased(self.generated), inner=inner
         )
 
+    def hashed_rows(self, source: Source) -> sql.Composed:
+        """The same with the hash that the set keeps of each row, where it has one and nothing is cast or made."""
+        return sql.SQL("SELECT {columns}, {hash} FROM ({rows}) m").format(
+            columns=_aliased(self.pairs), hash=sql.Identifier("m", HASH), rows=source.rows
+        )
+
 
 def fit(
     connection: psycopg.Connection, extract: Extract, part: Part, source: Source, renamed: Mapping[str, str]

@@ -7,10 +7,12 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from warehouse import archive_proof, archive_sets, single
+from warehouse import archive_proof, archive_sets, cold_verification, cooling, single
 from warehouse.archive_sets import Part
 from warehouse.build import Workspace
+from warehouse.cold_sealing import Tier
 from warehouse.journal import Writer
+from warehouse.progress import Told
 from warehouse.registry import Extract
 
 PART = "drilled"
@@ -42,11 +44,36 @@ def any_part(connection: psycopg.Connection, seed: int) -> Part | None:
     return found[seed % len(found)] if found else None
 
 
+def any_cold_part(connection: psycopg.Connection, seed: int) -> Part | None:
+    """One of the parts that lie in sealed files and hold rows; None where there is none."""
+    found = sorted(cold_verification.cold_parts(connection), key=lambda part: (part.set_id, part.table_name))
+    with_rows = [part for part in found if part.rows]
+    return with_rows[seed % len(with_rows)] if with_rows else None
+
+
 def restore_aside(connection: psycopg.Connection, extract: Extract, part: Part, writer: Writer) -> Found:
     """Copy the rows of the part into restage_build and hash every one of them anew."""
-    table, of = Workspace(writer.tag).table(extract, PART), archive_proof.of_part(part, extract)
+    table = Workspace(writer.tag).table(extract, PART)
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
     connection.execute(sql.SQL("CREATE UNLOGGED TABLE {} AS {}").format(table, archive_sets.rows_of(part)))
+    return _compare(connection, extract, part, table)
+
+
+def bring_aside(
+    connection: psycopg.Connection, extract: Extract, part: Part, writer: Writer, tier: Tier, told: Told
+) -> Found:
+    """Read the files of the part into restage_build and hash every row anew.
+
+    Raises DamagedError, ManifestError, StoreError, UnreachableStoreError.
+    """
+    table = Workspace(writer.tag).table(extract, PART)
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
+    cooling.bring(connection, tier, part, into=table, told=told)
+    return _compare(connection, extract, part, table)
+
+
+def _compare(connection: psycopg.Connection, extract: Extract, part: Part, table: sql.Identifier) -> Found:
+    of = archive_proof.of_part(part, extract)
     rows, checksum, damaged = single.row(
         connection,
         sql.SQL("SELECT count(*), {checksum}, count(*) FILTER (WHERE a.row_hash <> {made}) FROM {table} a").format(

@@ -1,7 +1,11 @@
 """What may be told to people: errors whose text we wrote, and a safe reason for any other."""
 
+import traceback
+from pathlib import PurePath
+
 import psycopg
 
+MOST_PLACES = 8
 # SQLSTATEs after which the same work may well succeed: classes of lost connections and servers that start or stop,
 # serialization failure, deadlock, too many connections.
 _PASSING = ("08", "57P01", "57P02", "57P03", "40001", "40P01", "53300")
@@ -37,3 +41,13 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, OSError):
         return f"It could not be read: {error.strerror or type(error).__name__}."
     return f"It stopped at an unforeseen {type(error).__name__}."
+
+
+def defect_of(error: BaseException) -> str:
+    """The type of an unforeseen error and where it came from, innermost place first: never its message, which may quote
+    a value of a row."""
+    places = [
+        f"{'/'.join(PurePath(frame.filename).parts[-2:])}:{frame.lineno} {frame.name}"
+        for frame in reversed(traceback.extract_tb(error.__traceback__))
+    ]
+    return f"{type(error).__name__} at {' < '.join(places[:MOST_PLACES]) or 'an unknown place'}"

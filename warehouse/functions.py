@@ -11,7 +11,7 @@ are told without it, in a third of the time: what comes back as the same text ha
 what is left when its digits are taken out.
 """
 
-from warehouse import happenings
+from warehouse import figures_schema, happenings, suspensions
 
 INTEGER = r"^[+-]?[0-9]+$"
 NUMERIC = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
@@ -94,6 +94,8 @@ def definitions(server_version: int) -> dict[str, str]:
         "told_of": _TOLD_OF,
         "extracted_at": _extracted_at(modern),
         "note_happening": happenings.FUNCTION,
+        "note_stale_figures": figures_schema.FUNCTION,
+        "suspended": suspensions.FUNCTION,
     }
     for type_name, shape, valid in _CASTS:
         made |= _modern(type_name) if modern else _old(type_name, shape, valid)

@@ -50,6 +50,11 @@ def kept(extract: Extract, alias: str) -> sql.Composed:
     )
 
 
+def made_where_missing(extract: Extract, alias: str) -> sql.Composed:
+    """The hash of a staging row that is read whole, made where it has none."""
+    return sql.SQL("coalesce({}, {})").format(sql.Identifier(alias, COLUMN), of_row(extract, alias))
+
+
 def made_by_us(connection: psycopg.Connection) -> None:
     """From here on, and to the end of the transaction or to made_by_trigger(), the session writes the hashes itself."""
     connection.execute("SELECT set_config('restage.hashed', 'on', true)")

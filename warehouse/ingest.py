@@ -94,7 +94,7 @@ def portions(
     """
     intake, seal = Intake(), Seal()
     columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in extract.columns)
-    statement = sql.SQL("COPY {} ({}, load_run_file_id, record_no) FROM STDIN").format(into, columns)
+    statement = sql.SQL("COPY {} ({}, load_run_file_id, record_no, line_no) FROM STDIN").format(into, columns)
     with address.open() as stream:
         measured = Measured(stream)
         blocks = _blocks(wire.records(measured, extract), load_run_file_id, intake, seal, skip, beginning)
@@ -145,7 +145,7 @@ def _blocks(
             if intake.read % SKIPPED_AT_ONCE == 0:
                 yield ""  # so that who watches hears of it
             continue
-        line = f"{_escaped(record.joined)}\t{owner}\t{record.number}\n"
+        line = f"{_escaped(record.joined)}\t{owner}\t{record.number}\t{record.line}\n"
         lines.append(line)
         size += len(line)
         if size >= BLOCK_CHARACTERS:

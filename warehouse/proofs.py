@@ -12,7 +12,8 @@ from psycopg.types.json import Jsonb
 
 from warehouse.journal import Writer
 
-ARCHIVE, POINT_IN_TIME = "archive set", "point-in-time copy"
+BEFORE_IMAGE, ARCHIVE, COLD, RAW = "before-image", "archive set", "cold archive set", "superseded raw"
+POINT_IN_TIME = "point-in-time copy"
 
 # `holds`: what came back is what it should be; `compared`: count, checksum and sample of both sides, no values
 TABLE = """proof_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, rung text NOT NULL, drill boolean NOT NULL,

@@ -20,14 +20,16 @@ def apply(
     """DELETE, UPDATE and INSERT as `diff` says. `ids`: the real attempt of each stand-in.
 
     Where more than half of the rows change, they are deleted and inserted: measured, that is quicker than updating
-    them. Not where staging has columns of its own, which would be lost. Raises CountMismatchError, after which the
-    transaction must be rolled back.
+    them. Not where staging has columns of its own, which would be lost. Where as many rows are due as there are, those
+    are all of them, and none has to be looked up. Raises CountMismatchError, after which the transaction must be rolled
+    back.
     """
     extract = change.extract
     parts = {
         "stg": names.staging(extract),
         "diff": space.table(extract, "diff"),
         "typed": space.table(extract, "typed"),
+        "tally": space.table(extract, "tally"),
         "columns": names.staged(extract),
         "values": names.staged(extract, of="b"),
         "owner": _owner(ids or {}),
@@ -39,7 +41,11 @@ def apply(
         due = sum(getattr(counts, name) for name in classes)
         if not due:
             continue
-        parts["classes"] = sql.Literal(list(classes))
+        parts |= {"classes": sql.Literal(list(classes)), "due": sql.Literal(due)}
+        if statement in _OVER_ALL:
+            number, over_all = _OVER_ALL[statement]
+            found = connection.execute(sql.SQL(number).format(**parts)).fetchone()
+            statement = over_all if found == (due,) else statement
         wrote = connection.execute(sql.SQL(statement).format(**parts)).rowcount
         if wrote != due:
             raise CountMismatchError(
@@ -61,6 +67,15 @@ _INSERT = (
     "INSERT INTO {stg} ({columns}, row_hash, load_run_file_id, load_ts) SELECT {values}, k.after_hash, {owner}, now()"
     " FROM {diff} k JOIN {typed} b ON b.ctid = k.place WHERE k.class = ANY({classes})"
 )
+# How many rows there are that the statement could write (at most one more than are due), and the same over all of them.
+_OVER_ALL = {
+    _DELETE: ("SELECT count(*) FROM (SELECT FROM {stg} LIMIT {due} + 1) s", "DELETE FROM {stg}"),
+    _INSERT: (
+        "SELECT valid FROM {tally}",
+        "INSERT INTO {stg} ({columns}, row_hash, load_run_file_id, load_ts)"
+        " SELECT {values}, b.row_hash, {owner}, now() FROM {typed} b WHERE b.row_hash IS NOT NULL",
+    ),
+}
 # Statements in order, each with the classes that it carries out.
 _MERGE = ((_DELETE, ("deleted",)), (_UPDATE, ("updated", "rewritten")), (_INSERT, ("inserted",)))
 _REPLACE = ((_DELETE, ("deleted", "updated", "rewritten")), (_INSERT, ("inserted", "updated", "rewritten")))
@@ -78,19 +93,16 @@ def note_rejections(
     connection.execute(
         sql.SQL(
             "INSERT INTO restage.rejections (load_run_file_id, extract_type, stage, record_no, column_name,"
-            " value_class, reason, severity)"
-            " SELECT {owner}, {extract}, 'transform', coalesce(b.record_no, 0), c.column_name,"
-            " restage.value_class(restage.clean(to_jsonb(r) ->> c.column_name)), c.reason, c.severity"
-            " FROM {typed} b CROSS JOIN LATERAL unnest(b.problems) p"
-            " JOIN (VALUES {rows}) c (number, column_name, reason, severity) ON c.number = p"
-            " LEFT JOIN {raw} r ON r.load_run_file_id = b.load_run_file_id AND r.record_no = b.record_no"
+            " value_class, reason, severity) SELECT {owner}, {extract}, 'transform', coalesce(b.record_no, 0),"
+            " c.column_name, p.class, c.reason, c.severity FROM {typed} b"
+            " CROSS JOIN LATERAL unnest(b.problems, b.problem_classes) p (number, class)"
+            " JOIN (VALUES {rows}) c (number, column_name, reason, severity) USING (number)"
             " WHERE b.load_run_file_id = ANY({new}) AND b.problems IS NOT NULL"
         ).format(
             owner=_owner(ids or {}),
             extract=sql.Literal(change.extract.name),
             typed=space.table(change.extract, "typed"),
             rows=rows,
-            raw=change.arrived_in or names.raw(change.extract),
             new=names.integers(change.new),
         )
     )

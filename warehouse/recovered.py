@@ -1,6 +1,7 @@
 """Brings rows of a recovered server into the live warehouse, aside, and compares them with staging as it is now.
 
-They come with the columns that the table had then, and with those of an archive table.
+They come with the columns that the table had then, and with those of an archive table. From there they go into a table
+beside staging, or become an archive set, which is restored as any other.
 """
 
 from dataclasses import asdict, dataclass
@@ -11,7 +12,8 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from warehouse import aside, journal, names
+from warehouse import archive_sets, archiving, aside, journal, names
+from warehouse.archive_sets import ArchiveSet
 from warehouse.build import Workspace
 from warehouse.errors import TellableError
 from warehouse.journal import Writer
@@ -80,19 +82,18 @@ def bring(then: psycopg.Connection, live: psycopg.Connection, wanted: Wanted, wr
     live.execute(sql.SQL("ANALYZE {} ({})").format(into, names.key(extract)))
     with live.transaction():
         journal.hold_fence(live, writer)
-        aside.note(live, writer, f"recover {extract.table}", {"rows": rows, "columns": columns})
+        full = [column["name"] for column in _told(then, extract) if column["not_null"]]
+        aside.note(live, writer, f"recover {extract.table}", {"rows": rows, "columns": columns, "full": full})
     return rows
+
+
+def _told(connection: psycopg.Connection, extract: Extract) -> list[dict[str, Any]]:
+    return archive_sets.columns_of(connection, names.staging(extract))
 
 
 def _columns(then: psycopg.Connection, extract: Extract) -> dict[str, str]:
     """The columns that the table had then, with their types. Raises NotThereThenError."""
-    found: dict[str, str] = dict(
-        then.execute(
-            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
-            " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-            [names.staging(extract).as_string(then)],
-        ).fetchall()
-    )
+    found = {str(column["name"]): str(column["type"]) for column in _told(then, extract)}
     lost = [name for name in (*extract.natural_key, "load_run_file_id", "load_ts") if name not in found]
     if not found or lost:
         what = f"had no column {', '.join(lost)}" if found else "was not there"
@@ -153,6 +154,38 @@ def _brought(connection: psycopg.Connection, writer: Writer, extract: Extract) -
     """Those that the table had then, as bring() has noted them."""
     noted = aside.noted(connection, writer.job_id, f"recover {extract.table}") or {"columns": {}}
     return frozenset(noted["columns"])
+
+
+def as_set(
+    connection: psycopg.Connection, wanted: Wanted, writer: Writer, *, reason: str, expires_at: datetime
+) -> ArchiveSet | None:
+    """Make an archive set of the brought rows, in the caller's transaction; None where there are none.
+
+    It lies under the load run that was wanted, else under the one that owns the most of the rows; each keeps its
+    owner. Raises CannotArchiveError.
+    """
+    extract = wanted.extract
+    brought = table(writer, extract)
+    owner = connection.execute(
+        sql.SQL(
+            "SELECT archived_load_run_id, count(*) FROM {} WHERE archived_load_run_id IS NOT NULL"
+            " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1"
+        ).format(brought)
+    ).fetchone()
+    if owner is None:
+        return None
+    noted = aside.noted(connection, writer.job_id, f"recover {extract.table}") or {"columns": {}, "full": []}
+    then = [{"name": name, "type": kind, "not_null": name in noted["full"]} for name, kind in noted["columns"].items()]
+    made = archiving.begin(
+        connection,
+        wanted.load_run or owner[0],
+        reason=reason,
+        expires_at=expires_at,
+        writer=writer,
+        kind=archiving.RECOVERED,
+    )
+    archiving.keep(connection, extract, made, sql.SQL("{} s").format(brought), then=then)
+    return made
 
 
 def classify(connection: psycopg.Connection, writer: Writer, extract: Extract) -> Classes:

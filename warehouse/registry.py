@@ -25,7 +25,9 @@ IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,47}")
 TABLE = re.compile(r"[a-z][a-z0-9_]{0,37}")  # leaves room for what restage_build and indexes add to it
 EXTRACT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 TYPE = re.compile(r"text|boolean|integer|bigint|numeric(\(\d+,\d+\))?|date|timestamp|timestamptz")
-RESERVED = frozenset({"load_run_file_id", "load_ts", "record_no", "line_no", "row_hash", "problems", "class"})
+RESERVED = frozenset(
+    {"load_run_file_id", "load_ts", "record_no", "line_no", "row_hash", "problems", "problem_classes", "class"}
+)
 FILE_ONLY = "file only"
 
 
@@ -62,7 +64,8 @@ class Rule:
 
 @dataclass(frozen=True)
 class Format:
-    """How a file is written. `kind` is "separated" (exact separators, no quoting) or "csv"."""
+    """How a file is written. `kind` is "separated" (exact separators, no quoting) or "csv". `trailer`: what its last
+    record, as it stands, must match, whose group `records` says how many there are before it ("": it has none)."""
 
     kind: str
     encoding: str
@@ -70,6 +73,7 @@ class Format:
     record_separator: str = ""
     header: bool = False
     quote: str = '"'
+    trailer: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,10 @@ class Extract:
     @cached_property
     def document(self) -> str:
         """The declaration as canonical JSON; from_document() makes the extract of it again."""
-        return json.dumps(asdict(self), sort_keys=True, default=str)
+        told = asdict(self)
+        if not self.format.trailer:  # as the documents were before there were trailers
+            del told["format"]["trailer"]
+        return json.dumps(told, sort_keys=True, default=str)
 
     @cached_property
     def digest(self) -> str:
@@ -297,7 +304,19 @@ def _format(section: Document) -> Format:
         record_separator=section.text("record_separator") if kind == "separated" else "",
         header=section.flag("header"),
         quote=section.optional_text("quote") or '"',
+        trailer=_trailer(section) if "trailer" in section else "",
     )
+
+
+def _trailer(section: Document) -> str:
+    pattern = section.text("trailer")
+    try:
+        groups = re.compile(pattern).groupindex
+    except re.error as error:
+        raise section.wrong("trailer", f"not a regular expression: {error}") from error
+    if "records" not in groups:
+        raise section.wrong("trailer", "the group (?P<records>…) is missing")
+    return pattern
 
 
 def _file_name(section: Document, extract: str) -> str:

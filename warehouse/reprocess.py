@@ -17,6 +17,7 @@ import psycopg
 from psycopg import sql
 
 from warehouse import (
+    archive_job,
     aside,
     attempts,
     before_images,
@@ -30,6 +31,7 @@ from warehouse import (
     locks,
     names,
     publish,
+    raw_removal,
     runs,
 )
 from warehouse.aside import FileUnreadableError, Reading
@@ -46,6 +48,7 @@ from warehouse.sources import Content
 
 LOCK_WAIT_MS = 30_000
 PUBLISH = "publish"
+WITHOUT_RAW = "reprocess and delete raw"
 
 
 class ChangedSincePreviewError(TellableError):
@@ -61,11 +64,13 @@ class Work:
     """`files`: attempt → the content that its file must have ("source files": a new attempt is made of it).
     `refold`: attempts whose raw records are only transformed again ("existing raw").
     `rewrite`: rows that these attempts own are written anew also where their values stay (mode replace).
+    `delete_raw`: the raw records of the replaced attempts are deleted once their rows of staging are archived.
     The files may belong to several load runs; each of these gets a new load run of its own."""
 
     files: Mapping[int, Content] = field(default_factory=dict)
     refold: tuple[int, ...] = ()
     rewrite: bool = False
+    delete_raw: bool = False
 
 
 @dataclass
@@ -179,13 +184,15 @@ def execute(
     *,
     reason: str,
     expected: Mapping[str, Diff] | None,
+    expected_raw: Mapping[str, int] | None = None,
     told: Told = nobody,
 ) -> dict[str, Any]:
     """Prepare and publish; the outcome (also when it had been published before this call), as JSON.
 
-    `expected`: what the approved preview said of each table. Can be called again after any death of the process or
-    loss of the connection; who gives the job up calls aside.sweep(). Raises FileFailedError,
-    ChangedSincePreviewError, ReplacedMeanwhileError, BusyError, LostFenceError: nothing was changed.
+    `expected`: what the approved preview said of each table, `expected_raw` of the raw records to be deleted. Can be
+    called again after any death of the process or loss of the connection; who gives the job up calls aside.sweep().
+    Raises FileFailedError, ChangedSincePreviewError, ReplacedMeanwhileError, BusyError, LostFenceError, and what
+    raw_removal.keep() raises: nothing was changed.
     """
     journal.raise_fence(connection, writer)
     outcome = journal.done(connection, writer.job_id, PUBLISH)
@@ -194,9 +201,20 @@ def execute(
         if prepared.failed:
             said = "; ".join(f"file {number}: {why}" for number, why in prepared.failed.items())
             raise FileFailedError(f"{said} Nothing was changed.")
+        if work.delete_raw:
+            archive_job.make_months(connection, registry, prepared.staged)
         told(Progress("publish"))
         with connection.transaction():
-            outcome = _publish(connection, registry, writer, prepared, Workspace(writer.tag), reason, expected)
+            outcome = _publish(
+                connection,
+                registry,
+                writer,
+                prepared,
+                reason,
+                expected,
+                delete_raw=work.delete_raw,
+                expected_raw=expected_raw,
+            )
             failpoint("publishing")
         failpoint("published")
         downstream.settle(connection)
@@ -209,12 +227,15 @@ def _publish(
     registry: Registry,
     writer: Writer,
     prepared: Prepared,
-    space: Workspace,
     reason: str,
     expected: Mapping[str, Diff] | None,
+    *,
+    delete_raw: bool,
+    expected_raw: Mapping[str, int] | None,
 ) -> dict[str, Any]:
     """In this order, so that staging is locked for as short as can be: attempts and raw, locks, diff, staging."""
     journal.hold_fence(connection, writer)
+    space = Workspace(writer.tag)
     parents = _parents(prepared)
     new_runs = {parent: _new_run(connection, parent, writer, reason) for parent in dict.fromkeys(parents.values())}
     files: dict[int, int] = {}
@@ -224,6 +245,7 @@ def _publish(
             files[staged.old] = attempts.succeed(connection, staged.old, new_runs[parents[staged.old]], staged.content)
         _copy_raw(connection, extract, prepared, files, space)
     locks.tables(connection, [change.extract for change in prepared.changes], wait_ms=LOCK_WAIT_MS)
+    kept = raw_removal.keep(connection, registry, prepared.staged, writer, reason=reason) if delete_raw else {}
     diffs = {}
     for change in prepared.changes:
         diffs[change.extract.table] = _carry(connection, change, files, writer, prepared, space)
@@ -234,13 +256,18 @@ def _publish(
             runs.complete_file(connection, files[staged.old], staged.intake)
     for new_run in new_runs.values():
         runs.finish(connection, new_run)
-    outcome = {
+    outcome: dict[str, Any] = {
         "tables": {table: found.as_json() for table, found in diffs.items()},
         "load_runs": {str(parent): str(new_run) for parent, new_run in new_runs.items()},
         "files": {str(old): new for old, new in files.items()},
     }
+    if delete_raw:
+        outcome["raw_deleted"] = gone = raw_removal.delete(connection, registry, prepared.staged, kept, writer)
+        _refuse_other_raw(expected_raw, gone["records"])
+        outcome["raw records deleted"] = gone["total"]
+        failpoint("raw deleted")
     journal.record(connection, writer, PUBLISH, outcome)
-    journal.effect(connection, writer, "reprocess", outcome)
+    journal.effect(connection, writer, WITHOUT_RAW if delete_raw else "reprocess", outcome)
     return outcome
 
 
@@ -265,13 +292,14 @@ def _ids(prepared: Prepared, table: str, files: Mapping[int, int]) -> dict[int, 
 def _copy_raw(
     connection: psycopg.Connection, extract: Extract, prepared: Prepared, files: Mapping[int, int], space: Workspace
 ) -> None:
+    """In the order in which they were read, which is that of the file: sorting wide rows took as long as copying."""
     for staged in prepared.staged.get(extract.table, ()):
         new = files[staged.old]
-        columns = names.columns([*(column.name for column in extract.columns), "record_no"])
+        columns = names.columns([*(column.name for column in extract.columns), "record_no", "line_no"])
         copied = connection.execute(
             sql.SQL(
                 "INSERT INTO {raw} ({columns}, load_run_file_id) SELECT {columns}, {new} FROM {aside}"
-                " WHERE load_run_file_id = {stand_in} ORDER BY record_no"
+                " WHERE load_run_file_id = {stand_in}"
             ).format(
                 raw=names.raw(extract),
                 columns=columns,
@@ -339,3 +367,11 @@ def _refuse_other_than(expected: Mapping[str, Diff] | None, found: Mapping[str, 
                 f"stg.{table} has changed since the preview: what would be written now is not what was approved."
                 " Nothing was changed; make a new plan to see it."
             )
+
+
+def _refuse_other_raw(expected: Mapping[str, int] | None, deleted: Mapping[str, int]) -> None:
+    if expected is not None and expected != deleted:
+        raise ChangedSincePreviewError(
+            "The raw records of the files have changed since the preview: others would be deleted than were approved."
+            " Nothing was changed; make a new plan to see it."
+        )

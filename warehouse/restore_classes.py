@@ -71,22 +71,26 @@ class Classes:
         return cls(**{name: data[name] for name in cls.__dataclass_fields__})
 
 
-def stage(connection: psycopg.Connection, extract: Extract, source: Source, fit: Fit, space: Workspace) -> None:
-    """Note aside, in `set`, what has to be known of each row of the part; it never changes."""
-    updated = extract.record_updated_at
+def stage(
+    connection: psycopg.Connection, extract: Extract, part: Part, source: Source, fit: Fit, space: Workspace
+) -> None:
+    """Note aside, in `set`, what has to be known of each row of the part; it never changes. `kept` is the hash that the
+    set itself has of the row, where that is one as staging makes it."""
+    updated, alike = extract.record_updated_at, _is_hashed_alike(connection, extract, part)
     _make(
         connection,
         space.table(extract, "set"),
         sql.SQL(
             "SELECT {key}, m.load_run_file_id, {updated} AS updated, {made} AS after_hash, {meta} AS meta, {own} AS own"
-            " FROM ({rows}) m"
+            ", {kept} AS kept FROM ({rows}) m"
         ).format(
+            kept=sql.Identifier("m", hashes.COLUMN) if alike else sql.SQL("NULL::bigint"),
             key=names.key(extract, of="m"),
             updated=sql.Identifier("m", updated) if updated else sql.SQL("NULL::timestamptz"),
             made=hashes.of_row(extract, "m"),
             meta=meta(extract, fit, "m"),
             own=_own(extract, fit, "m"),
-            rows=fit.rows(source),
+            rows=fit.hashed_rows(source) if alike else fit.rows(source),
         ),
         known=("load_run_file_id",),
     )
@@ -94,16 +98,18 @@ def stage(connection: psycopg.Connection, extract: Extract, source: Source, fit:
 
 def demand_whole(
     connection: psycopg.Connection, extract: Extract, part: Part, source: Source, space: Workspace
-) -> None:
+) -> bool:
     """Compare the rows with what the catalogue says: their number, and their checksum with every hash made anew.
 
-    Raises DamagedError.
+    Whether the set keeps of each row the very hash that was made anew, so that it need not be made once more. Raises
+    DamagedError.
     """
-    rows, made = single.row(
+    rows, made, true = single.row(
         connection,
-        sql.SQL("SELECT count(*), coalesce(sum(after_hash) + sum(meta), 0) FROM {}").format(
-            space.table(extract, "set")
-        ),
+        sql.SQL(
+            "SELECT count(*), coalesce(sum(after_hash) + sum(meta), 0), bool_and(kept IS NOT DISTINCT FROM after_hash)"
+            " FROM {}"
+        ).format(space.table(extract, "set")),
     )
     if rows != part.rows:
         raise DamagedError(
@@ -121,10 +127,13 @@ def demand_whole(
             f"The archived rows of stg.{extract.table} are not those that were archived: their checksum is another."
             " Nothing was changed; another rung of the recovery ladder may hold them."
         )
+    return bool(true)
 
 
 def _is_hashed_alike(connection: psycopg.Connection, extract: Extract, part: Part) -> bool:
     """Whether its checksum was made over the columns, of the types, that staging's hashes are over today."""
+    if hashes.COLUMN not in part.names:
+        return False
     of = archive_proof.of_part(part, extract)
     alike = drift.is_alike(part, drift.targets_of(connection, names.staging(extract)))
     return alike and not of["as_text"] and of == archive_proof.hashed(extract, part.columns)

@@ -156,11 +156,13 @@ def execute(
         _use(connection, wish, writer)
         chosen = _ready(connection, registry, wish, writer, tier, told)
         failpoint("restore uses")
+        carried: set[str] = set()
         if wish.into == STAGING:
             for ready in chosen:
                 told(Progress(f"read the set's rows of stg.{ready.extract.table}"))
                 archive_tables.make_ahead(connection, ready.extract, datetime.now(UTC))
-                _stage(connection, ready, space)
+                if _stage(connection, ready, space):
+                    carried.add(ready.extract.table)
         failpoint("restore staged")
         told(Progress("restore"))
         with connection.transaction():
@@ -168,7 +170,7 @@ def execute(
             if wish.into == SIDE:
                 outcome = _beside(connection, chosen, writer)
             else:
-                outcome = _put_back(connection, chosen, wish, writer, space, expected)
+                outcome = _put_back(connection, chosen, carried, wish, writer, space, expected)
             archive_holds.disuse(connection, writer.job_id)
             journal.record(connection, writer, RESTORE, outcome)
             journal.effect(connection, writer, RESTORE, outcome)
@@ -219,10 +221,11 @@ def _from_files(connection: psycopg.Connection, tier: Tier, part: Part, writer: 
     return Source(columns, sql.SQL("SELECT {} FROM {}").format(names.columns([*columns]), into))
 
 
-def _stage(connection: psycopg.Connection, ready: Ready, space: Workspace) -> None:
-    """Read the part's rows, and make sure that they are those that were archived. Raises CannotRestoreError."""
-    restore_classes.stage(connection, ready.extract, ready.source, ready.fit, space)
-    restore_classes.demand_whole(connection, ready.extract, ready.part, ready.source, space)
+def _stage(connection: psycopg.Connection, ready: Ready, space: Workspace) -> bool:
+    """Read the part's rows, and make sure that they are those that were archived; whether the hashes that the set keeps
+    are those that staging wants. Raises CannotRestoreError."""
+    restore_classes.stage(connection, ready.extract, ready.part, ready.source, ready.fit, space)
+    carried = restore_classes.demand_whole(connection, ready.extract, ready.part, ready.source, space)
     gone = connection.execute(
         sql.SQL(
             "SELECT DISTINCT k.load_run_file_id FROM {} k WHERE NOT EXISTS"
@@ -236,6 +239,7 @@ def _stage(connection: psycopg.Connection, ready: Ready, space: Workspace) -> No
             " any more: staging would hold rows of nowhere. Nothing was changed. Restore into a side table, or have"
             " the files listed again."
         )
+    return carried
 
 
 def _classify(connection: psycopg.Connection, ready: Ready, space: Workspace, wish: Wish) -> Classes:
@@ -245,6 +249,7 @@ def _classify(connection: psycopg.Connection, ready: Ready, space: Workspace, wi
 def _put_back(
     connection: psycopg.Connection,
     chosen: list[Ready],
+    carried: set[str],
     wish: Wish,
     writer: Writer,
     space: Workspace,
@@ -260,8 +265,8 @@ def _put_back(
         kept = safety.begin(connection, chosen[0].part, writer)
     tables = {}
     for ready in chosen:
-        classes = found[ready.extract.table]
-        replaced = _write(connection, ready, classes, writer, space, kept) if classes.written else 0
+        classes, carries = found[ready.extract.table], ready.extract.table in carried
+        replaced = _write(connection, ready, classes, writer, space, kept, carries=carries) if classes.written else 0
         tables[ready.extract.table] = {**classes.as_json(), "replaced": replaced}
     return {
         "tables": tables,
@@ -278,8 +283,13 @@ def _write(
     writer: Writer,
     space: Workspace,
     kept: ArchiveSet | None,
+    *,
+    carries: bool,
 ) -> int:
-    """Under the lock: safety set, delete, insert, pins, what must follow, proof. How many rows were replaced."""
+    """Under the lock: safety set, delete, insert, pins, what must follow, proof. How many rows were replaced.
+
+    `carries`: the set keeps the hash of each row as staging wants it; otherwise it is made anew.
+    """
     extract, diff = ready.extract, space.table(ready.extract, "diff")
     replaced = 0
     if kept and classes.updated:
@@ -295,8 +305,8 @@ def _write(
             stg=names.staging(extract),
             columns=names.columns(ready.fit.written),
             values=names.columns(ready.fit.written, of="m"),
-            made=hashes.of_row(extract, "m"),
-            rows=ready.fit.rows(ready.source),
+            made=sql.Identifier("m", hashes.COLUMN) if carries else hashes.of_row(extract, "m"),
+            rows=ready.fit.hashed_rows(ready.source) if carries else ready.fit.rows(ready.source),
             diff=diff,
             k_m=names.same_key(extract, "k", "m"),
             stored=hashes.of_row(extract, "s"),

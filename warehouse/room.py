@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 
+from warehouse.amounts import megabytes
 from warehouse.errors import TellableError
 
 # Of a byte of a delivered file there are, at most and at once: the raw record aside, the typed row aside, the raw
@@ -33,22 +34,28 @@ def demand(connection: psycopg.Connection, file_bytes: int) -> Room:
     found = Room(round(file_bytes * BYTES_A_BYTE), _free(connection))
     if found.free is not None and found.free < found.needed * SPARE:
         raise NoRoomError(
-            f"The work needs about {_megabytes(found.needed)} of the warehouse's disk and {SPARE:g} times that must be"
-            f" free, but {_megabytes(found.free)} are. Nothing was read and nothing changed; make room and ask again."
+            f"The work needs about {megabytes(found.needed)} of the warehouse's disk and {SPARE:g} times that must be"
+            f" free, but {megabytes(found.free)} are. Nothing was read and nothing changed; make room and ask again."
         )
     return found
 
 
 def _free(connection: psycopg.Connection) -> int | None:
+    known = disk(connection)
+    return known[0] if known else None
+
+
+def disk(connection: psycopg.Connection) -> tuple[int, int] | None:
+    """Free and all bytes of the disk of the server's data; None where the server is another machine or keeps its
+    folder to itself."""
     host = connection.info.host
     if host not in LOOPBACK and not host.startswith("/"):
         return None
-    (folder,) = connection.execute("SELECT current_setting('data_directory', true)").fetchone() or (None,)
+    # a role that may not know it gets no row
+    found = connection.execute("SELECT setting FROM pg_settings WHERE name = 'data_directory'").fetchone()
+    folder = found[0] if found else None
     try:
-        return shutil.disk_usage(Path(folder)).free if folder else None
+        usage = shutil.disk_usage(Path(folder)) if folder else None
     except OSError:  # a container's or another user's folder
         return None
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB"
+    return (usage.free, usage.total) if usage else None

@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 
 from warehouse import attempts, before_images, journal
+from warehouse.amounts import things
 from warehouse.before_images import ImageSet
 from warehouse.registry import Registry
 from warehouse.reprocess import PUBLISH
@@ -73,7 +74,7 @@ def _archive(connection: psycopg.Connection, olds: list[int]) -> Rung:
     ).fetchone() or (0, 0, None)
     if not sets:
         return Rung(ARCHIVE, False, gives, "No archive set of the replaced load runs exists.")
-    told = f"{sets:,} {'set holds' if sets == 1 else 'sets hold'} {rows:,} rows of the replaced load runs."
+    told = f"{things(sets, 'set holds', 'sets hold')} {rows:,} rows of the replaced load runs."
     return Rung(ARCHIVE, True, gives, told, until)
 
 

@@ -28,7 +28,8 @@ def begin(connection: psycopg.Connection, part: Part, writer: Writer) -> Archive
 
 def keep(connection: psycopg.Connection, extract: Extract, safety: ArchiveSet, space: Workspace) -> int:
     """Archive the rows of staging that `diff` is about to replace; how many."""
-    chosen = sql.SQL(
-        "{diff} k JOIN {stg} s ON s.ctid = k.there AND s.tableoid = k.there_in WHERE k.class = 'updated'"
+    chosen = sql.SQL(  # a semi-join, so that the narrow table is the hashed one and the wide rows stream by
+        "{stg} s WHERE EXISTS (SELECT FROM {diff} k WHERE k.there = s.ctid AND k.there_in = s.tableoid"
+        " AND k.class = 'updated')"
     ).format(diff=space.table(extract, "diff"), stg=names.staging(extract))
     return archiving.keep(connection, extract, safety, chosen)

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from warehouse import archive_schema, happenings, proofs, side_tables, witnesses
+from warehouse import (
+    archive_schema,
+    figures_schema,
+    happenings,
+    image_holds,
+    profiles,
+    proofs,
+    raw_removal,
+    side_tables,
+    suspensions,
+    witnesses,
+)
 from warehouse.registry import Column, Extract, Registry
 
 SCHEMAS = ("etl", "raw", "stg", "restage", "restage_build", side_tables.SCHEMA)
@@ -114,6 +125,7 @@ RESTAGE_TABLES: dict[str, str] = {
     "before_image_sets": """job_id uuid NOT NULL, table_name text NOT NULL, rows bigint NOT NULL,
         bytes bigint NOT NULL, checksum numeric NOT NULL, kept_at timestamptz NOT NULL DEFAULT now(),
         expires_at timestamptz NOT NULL, purged_at timestamptz, PRIMARY KEY (job_id, table_name)""",
+    "image_holds": image_holds.TABLE,
     # a job that could not read a file again; `released_at`: a person has let it be tried anew
     "failed_tries": """load_run_file_id integer NOT NULL, job_id uuid NOT NULL, reason text NOT NULL,
         at timestamptz NOT NULL DEFAULT now(), released_at timestamptz, PRIMARY KEY (load_run_file_id, job_id)""",
@@ -137,11 +149,19 @@ RESTAGE_TABLES: dict[str, str] = {
     # what has happened to load runs, for the watcher
     "happenings": happenings.TABLE,
     **archive_schema.TABLES,
+    # whose raw records are deleted, and the archive set of the rows that were made of them
+    "raw_deletions": raw_removal.TABLE,
     # into which sets were restored beside staging
     "side_tables": side_tables.TABLE,
+    # whose loading is stopped until somebody resumes it
+    **suspensions.TABLES,
     # how a rung of the recovery ladder did when it was used or tried, and what it is then compared with
     "proofs": proofs.TABLE,
     "witnesses": witnesses.TABLE,
+    # what an attempt held, as counts and hashes: what the next files of its feed are compared with
+    "profiles": profiles.TABLE,
+    # what dashboards show of load runs and files, and which of it is not true any more
+    **figures_schema.TABLES,
 }
 
 # What speaks of unlogged tables and must be gone when they are emptied by a crash of the server.
@@ -154,6 +174,8 @@ INDEXES: dict[str, str] = {
     "etl.idx_load_run_files_status_date": "ON etl.load_run_files (status, created_at)",
     "etl.load_run_files_live_idx": """ON etl.load_run_files (s3_version_id, file_hash)
         WHERE superseded_at IS NULL AND status IN ('pending', 'processing', 'completed')""",
+    "etl.load_run_files_original_idx": """ON etl.load_run_files (original_load_run_file_id)
+        WHERE original_load_run_file_id IS NOT NULL""",
     "etl.load_run_files_extract_idx": "ON etl.load_run_files (extract_type) WHERE superseded_at IS NULL",
     "etl.load_run_files_rolled_back_idx": """ON etl.load_run_files (superseded_by_load_run_file_id)
         WHERE status = 'rolled_back'""",
@@ -168,9 +190,14 @@ INDEXES: dict[str, str] = {
     "restage.before_image_sets_expiry_idx": "ON restage.before_image_sets (expires_at) WHERE purged_at IS NULL",
     "restage.run_parents_parent_idx": "ON restage.run_parents (parent_load_run_id)",
     **archive_schema.INDEXES,
+    **suspensions.INDEXES,
+    **figures_schema.INDEXES,
 }
 UNIQUE_INDEXES = frozenset(
-    {"etl.load_run_files_live_idx", "etl.staging_runs_load_run_completed_idx", "restage.stale_core_key_idx"}
+    {
+        *("etl.load_run_files_live_idx", "etl.staging_runs_load_run_completed_idx", "restage.stale_core_key_idx"),
+        *suspensions.INDEXES,
+    }
 )
 
 # Replaced: it forbids a second attempt at a file (load_run_files_live_idx holds for the attempts that count).
@@ -209,6 +236,7 @@ def _raw(extract: Extract) -> Table:
             *((column.name, "text") for column in extract.columns),
             ("load_run_file_id", "integer NOT NULL"),
             ("record_no", "integer"),
+            ("line_no", "integer"),  # of the file, where the record begins
         ),
         lookups=(
             (f"{extract.table}_file_idx", "load_run_file_id"),

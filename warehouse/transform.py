@@ -2,12 +2,14 @@
 
 The SELECT has five levels, fenced so that each value is cleaned once, cast once and judged once: cleaned text
 (`c_name`) → what PostgreSQL takes it for (`try_name`) → typed values (`name`) → the numbers of the checks that the row
-breaks (`problems`) → the hash of a row that may enter staging (`row_hash`; NULL: it may not).
+breaks (`problems`) → what its bad texts look like (`problem_classes`), the hash of a row that may enter staging
+(`row_hash`; NULL: it may not).
 They are nested and not joined sideways: a planner that memoizes the sideways form takes three times as long. The
 fence is OFFSET '0': of a plain OFFSET 0, an integer still to be cast, the planner does not see in time that it skips
 nothing, and keeps the levels out of parallel workers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -56,14 +58,15 @@ def typed_rows(extract: Extract, source: sql.Composable) -> sql.Composed:
     """SELECT of the typed rows of `source`, what decides over them first, so that it is read without the rest.
 
     The natural key, the time of the record's own update, `load_run_file_id, record_no, row_hash bigint,
-    problems integer[]` (NULL: none), then the other staged columns. `source` is a query of raw rows (all columns of
-    the file, load_run_file_id, record_no).
+    problems integer[], problem_classes text[]` (NULL: none), then the other staged columns. `source` is a query of raw
+    rows (all columns of the file, load_run_file_id, record_no).
     """
     cleaned = sql.SQL(", ").join(
         sql.SQL("restage.clean(r.{}) AS {}").format(sql.Identifier(column.name), _text(column.name))
         for column in extract.staged
     )
-    judged = _judged(extract)
+    listed = checks(extract)
+    judged = {check.column for check in listed}
     tried = sql.SQL(", ").join(
         [_text(column.name) for column in extract.staged]
         + [sql.SQL("{} AS {}").format(_try(column), _tried(column)) for column in extract.staged if _two_steps(column)]
@@ -72,15 +75,11 @@ def typed_rows(extract: Extract, source: sql.Composable) -> sql.Composed:
         [sql.SQL("{} AS {}").format(_cast(column, extract), sql.Identifier(column.name)) for column in extract.staged]
         + [_text(column.name) for column in extract.staged if column.name in judged]
     )
-    problems = sql.SQL(", ").join(
-        sql.SQL("CASE WHEN {} THEN {} END").format(check.condition, sql.Literal(number))
-        for number, check in enumerate(checks(extract), start=1)
-    )
     return sql.SQL(
         "SELECT {deciding}, load_run_file_id, record_no, CASE WHEN problems IS NULL OR NOT problems && {blocking}"
-        " THEN {row_hash} END AS row_hash, problems{rest} FROM (SELECT load_run_file_id, record_no, {kept},"
-        " CASE WHEN {any} THEN array_remove(ARRAY[{problems}]::integer[], NULL) END AS problems"
-        " FROM (SELECT load_run_file_id, record_no, {typed} FROM (SELECT load_run_file_id, record_no, {tried}"
+        " THEN {row_hash} END AS row_hash, problems, CASE WHEN problems IS NOT NULL THEN {classes} END"
+        " AS problem_classes{rest} FROM (SELECT *, CASE WHEN {any} THEN {problems} END AS problems FROM"
+        " (SELECT load_run_file_id, record_no, {typed} FROM (SELECT load_run_file_id, record_no, {tried}"
         " FROM (SELECT r.load_run_file_id, r.record_no, {cleaned} FROM ({source}) r OFFSET '0') c OFFSET '0') t"
         " OFFSET '0') v OFFSET '0') p"
     ).format(
@@ -92,14 +91,25 @@ def typed_rows(extract: Extract, source: sql.Composable) -> sql.Composed:
             for column in extract.staged
             if column.name not in deciding(extract)
         ),
-        kept=names.staged(extract),
-        any=sql.SQL(" OR ").join(check.condition for check in checks(extract)),
-        problems=problems,
+        any=sql.SQL(" OR ").join(check.condition for check in listed),
+        problems=_of_broken(listed, "integer", [sql.Literal(number) for number in range(1, len(listed) + 1)]),
+        classes=_of_broken(
+            listed, "text", [sql.SQL("restage.value_class({})").format(_text(check.column)) for check in listed]
+        ),
         typed=typed,
         tried=tried,
         cleaned=cleaned,
         source=source,
     )
+
+
+def _of_broken(listed: list[Check], kind: str, told: Sequence[sql.Composable]) -> sql.Composed:
+    """An array of what is told of each check that the row breaks."""
+    each = sql.SQL(", ").join(
+        sql.SQL("CASE WHEN {} THEN {} END").format(check.condition, value)
+        for check, value in zip(listed, told, strict=True)
+    )
+    return sql.SQL("array_remove(ARRAY[{}]::{}[], NULL)").format(each, sql.SQL(kind))
 
 
 def _two_steps(column: Column) -> bool:
@@ -140,12 +150,6 @@ def _given(column: Column) -> sql.Composable:
     if column.default is not None:
         value = sql.SQL("coalesce({}, {})").format(value, sql.Literal(column.default))
     return value
-
-
-def _judged(extract: Extract) -> frozenset[str]:
-    """The columns whose cleaned text a check looks at."""
-    typed = {column.name for column in extract.staged if column.type != "text" and column.invalid == "reject"}
-    return frozenset({*extract.natural_key, *typed, *(rule.column for rule in extract.rules)})
 
 
 def _text(name: str) -> sql.Identifier:

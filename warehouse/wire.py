@@ -6,6 +6,7 @@ with its number and line; it never stops the file. Memory is bounded by the long
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -52,8 +53,33 @@ def records(stream: Readable, extract: Extract) -> Iterator[Record | Malformed]:
     """The records of a file in order. Raises UnreadableFileError."""
     text = _decode(stream, extract.format)
     found = _separated(text, extract.format) if extract.format.kind == "separated" else _csv(text, extract)
+    if extract.format.trailer:
+        found = _before_trailer(found, extract.format)
     for item in found:
         yield item if isinstance(item, Malformed) else _checked(item, len(extract.columns))
+
+
+def _before_trailer(found: Iterator[Record | Malformed], form: Format) -> Iterator[Record | Malformed]:
+    """All but the last, which must be the trailer and name their number. Raises UnreadableFileError after them."""
+    last: Record | Malformed | None = None
+    number = 0
+    for item in found:
+        if last is not None:
+            number += 1
+            yield last
+        last = item
+    text = last.joined.replace("\0", form.field_separator) if isinstance(last, Record) else ""
+    told = re.fullmatch(form.trailer, text)
+    if told is None:
+        raise UnreadableFileError(
+            f"It ends after {number + (last is not None):,} records without its trailer: it was cut short, or is not"
+            " whole yet."
+        )
+    if not told["records"].isdecimal() or int(told["records"]) != number:
+        raise UnreadableFileError(
+            f"Its trailer names another number of records than the {number:,} that it holds: records were lost or added"
+            " on the way."
+        )
 
 
 def _checked(record: Record, width: int) -> Record | Malformed:
@@ -71,20 +97,25 @@ def _checked(record: Record, width: int) -> Record | Malformed:
 def _decode(stream: Readable, form: Format) -> Iterator[str]:
     """Chunks of text. A byte order mark decides over the declared encoding."""
     chunk = stream.read(CHUNK_BYTES)
-    encoding = form.encoding
-    for mark, told in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):
-        if chunk.startswith(mark):
-            encoding, chunk = told, chunk[len(mark) :]
-            break
+    encoding, mark = told_encoding(chunk, form)
+    chunk = chunk[mark:]
     decoder = codecs.getincrementaldecoder(encoding)(errors=_MARK_BAD_BYTES)
     while chunk:
         yield decoder.decode(chunk)
         chunk = stream.read(CHUNK_BYTES)
     yield decoder.decode(b"", final=True)
+
+
+def told_encoding(head: bytes, form: Format) -> tuple[str, int]:
+    """How a file that begins so is encoded, and the length of the byte order mark that decides over the declaration."""
+    for mark, told in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
+        if head.startswith(mark):
+            return told, len(mark)
+    return form.encoding, 0
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:

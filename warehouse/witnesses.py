@@ -102,11 +102,6 @@ def choose(connection: psycopg.Connection, *, since: datetime, until: datetime, 
     return found[seed % len(found)] if found else None
 
 
-def newest_at(connection: psycopg.Connection) -> datetime | None:
-    at: datetime | None = single.row(connection, "SELECT max(at) FROM restage.witnesses")[0]
-    return at
-
-
 def with_rows(connection: psycopg.Connection, registry: Registry) -> list[str]:
     """The tables of staging that hold any row."""
     found = []

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -200,6 +200,11 @@ def _reprocess(house: House, epoch: int) -> object:
     return house.reprocess(_first_run(house), job=JOB, epoch=epoch)
 
 
+def _delete_raw(house: House, epoch: int) -> object:
+    run = _first_run(house)
+    return house.reprocess(run, job=JOB, epoch=epoch, work=replace(house.work(run), delete_raw=True))
+
+
 def _refold(house: House, epoch: int) -> object:
     files = tuple(a.load_run_file_id for a in attempts.of_runs(house.connection, [_first_run(house)]))
     return house.reprocess(_first_run(house), job=JOB, epoch=epoch, work=Work(refold=files))
@@ -222,6 +227,7 @@ def _load(house: House, epoch: int) -> object:
 
 OPERATIONS: dict[str, Operation] = {
     "reprocess": _reprocess,
+    "delete raw": _delete_raw,
     "refold": _refold,
     "rollback": _roll_back,
     "load": _load,

@@ -21,6 +21,7 @@ POINTS = {
     "built": "reprocess",
     "publishing": "reprocess",
     "published": "reprocess",
+    "raw deleted": "delete raw",
     "rolling back": "rollback",
     **dict.fromkeys(("restore uses", "restore staged", "restore deleted", "restoring", "restored"), "restore"),
     "unpinning": "unpin",

@@ -9,15 +9,17 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from warehouse import amounts
+
 register = template.Library()
 
 STATES = {
-    "ok": {"active", "closed", "completed", "fired", "succeeded", "approved", "pass", "passed"},
+    "ok": {"active", "closed", "completed", "fired", "in force", "succeeded", "approved", "pass", "passed", "sent"},
     "attention": {
         *("awaiting approval", "completed with failures", "half open", "inconclusive", "missed", "partial", "paused"),
-        *("pending", "previewed", "stuck"),
+        *("pending", "previewed", "proposed", "stuck", "warn"),
     },
-    "bad": {"fail", "failed", "no right", "open", "quarantined", "rejected", "stopped", "too deep"},
+    "bad": {"block", "dead", "fail", "failed", "no right", "open", "quarantined", "rejected", "stopped", "too deep"},
     "progress": {"running", "processing", "previewing", "queued", "waiting"},
 }
 
@@ -71,11 +73,7 @@ def away(wait: timedelta) -> str:
 
 @register.filter
 def megabytes(size: int | None) -> str:
-    if size is None:
-        return "unknown"
-    if size >= 1e10:
-        return f"{size / 1e9:,.1f} GB"
-    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
+    return "unknown" if size is None else amounts.megabytes(size)
 
 
 @register.filter

@@ -1,5 +1,6 @@
 """How pages write events of the trail."""
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django import template
@@ -10,11 +11,29 @@ from django.utils.safestring import SafeString
 from audit import telling
 from audit.models import Event
 from config.templatetags.restage import short_id
+from jobs.models import Job
 
 register = template.Library()
 
 # kind of subject → the page that shows it
-PAGES = {"job": "job", "schedule": "schedule", "trigger": "trigger", "run": "run", "archive": "archive"}
+PAGES = {
+    "job": "job",
+    "schedule": "schedule",
+    "trigger": "trigger",
+    "archiveset": "archive_set",
+    "channel": "channel",
+    "alert": "alert",
+}
+
+
+# kind of subject → its word, where the kind is none
+WORDS = {
+    "archiveset": "Archive set",
+    "qualityverdict": "Verdict",
+    "rule": "Alert rule",
+    "ruleversion": "Approval rules",
+    "user": "Account",
+}
 
 
 @register.filter
@@ -28,22 +47,32 @@ def sentence(event: Event) -> str:
 
 
 @register.filter
+def way(event: Event) -> str:
+    return telling.way(event)
+
+
+@register.filter
 def last_of(ranges: list[list[int]]) -> int:
     """The last id of a seal's ranges."""
     return ranges[-1][1]
 
 
 @register.simple_tag
-def subject_link(subject: str) -> SafeString | str:
-    """The object of an event, linked where it has a page."""
+def known_jobs(events: Iterable[Event]) -> set[str]:
+    """The subjects of events that are jobs of this console: the sample's, or those of another one, have no page."""
+    asked = {event.subject for event in events if event.subject.startswith("job:")}
+    numbers = [subject.removeprefix("job:") for subject in asked if _url("job", subject.removeprefix("job:"))]
+    return {f"job:{pk}" for pk in Job.objects.filter(pk__in=numbers).values_list("pk", flat=True)}
+
+
+@register.simple_tag
+def subject_link(subject: str, jobs: Collection[str] | None = None) -> SafeString | str:
+    """The object of an event, linked where it has a page; of the jobs only these, where they are given."""
     kind, _, number = subject.partition(":")
-    told = f"{kind.capitalize()} {short_id(number)}"
-    url = _url(kind, number)
-    return (
-        format_html('<a href="{}">{} <span class="id">{}</span></a>', url, kind.capitalize(), short_id(number))
-        if url
-        else told
-    )
+    word, url = WORDS.get(kind, kind.capitalize()), _url(kind, number)
+    if not url or (kind == "job" and jobs is not None and subject not in jobs):
+        return f"{word} {short_id(number)}"
+    return format_html('<a href="{}">{} <span class="id">{}</span></a>', url, word, short_id(number))
 
 
 def _url(kind: str, number: Any) -> str:

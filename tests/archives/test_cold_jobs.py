@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from approvals.models import Request
-from archives import cleaning, cold_tier, cold_upkeep, cooling, keeping, restore_requests
+from archives import cleaning, cold_tier, cold_upkeep, cooling, drills, keeping, key_search, restore_requests
 from archives.restore_requests import Wanted
 from audit.models import Event
 from jobs.models import Job
@@ -18,6 +18,7 @@ from jobs.upkeep import Regular
 from tests import cold
 from tests.house import House, row
 from tests.workers import finished, worked
+from warehouse import proofs
 from warehouse.archive_sets import NoSuchSetError
 from warehouse.cold_sealing import CannotCoolError
 
@@ -225,3 +226,37 @@ def test_damaged_files_are_refused_before_anything_is_written(
     job = worked(restore_requests.ask(settings.WAREHOUSE_URL, wish, reason="lost", actor=people["archive admin"]))
     assert job.state == "failed" and job.error
     assert console.staged() == {"2": ("10.00", None)}
+
+
+def test_a_key_is_looked_for_in_cold_files_only_when_asked(moved, set_id, console, store, as_, people, settings):
+    admin, path = as_("archive admin"), "/archives/find/?table=visits"
+    page = admin.post(path, {"visit_id": "2"}).content.decode()
+    assert "may be: its rows are cold" in page and "Read the files of 1 cold set" in page
+    page = admin.post(path, {"visit_id": "2", "exact": "on"}).content.decode()
+    assert '<td class="wide">yes</td>' in page and "Read the files" not in page
+    page = admin.post(path, {"visit_id": "15", "exact": "on"}).content.decode()
+    assert "No archive set that is there holds this key: the files of 1 cold set were looked into" in page
+    event = Event.objects.filter(action="archives searched by key").latest("id")
+    assert event.detail["cold_sets"] == 1 and set(event.detail) == {"table", "key_hash", "cold_sets"}
+    search: dict[str, Any] = {"actor": people["archive admin"], "seconds": 0.0}
+    (hit,) = key_search.find_in_files(
+        settings.WAREHOUSE_URL, cold_tier.tier(), console.visits, {"visit_id": "2"}, **search
+    )
+    assert hit.held == key_search.Held.UNREAD
+    damage(store)
+    assert "its files are damaged" in admin.post(path, {"visit_id": "2", "exact": "on"}).content.decode()
+    assert as_("operator").post(path, {"visit_id": "2", "exact": "on"}).status_code == 403
+
+
+def test_a_drill_reads_the_files_of_a_cold_set_and_fails_when_they_are_damaged(moved, console, store, people, settings):
+    settings.BACKUPS = ""
+    job = finished(drills.ask(people["archive admin"], reason="quarterly", seed=7))
+    assert job.state == "succeeded", job.error
+    (proof,) = proofs.of_job(console.connection, job.pk)
+    assert (proof.rung, proof.holds, proof.rows) == (proofs.COLD, True, 2)
+    assert proof.compared["expected"]["rows"] == proof.compared["found"]["rows"] == 2
+    damage(store)
+    broken = finished(drills.ask(people["archive admin"], reason="quarterly", seed=7))
+    assert broken.state == "failed" and proofs.COLD in broken.error
+    last = proofs.last(console.connection, proofs.COLD)
+    assert last and not last.holds and Event.objects.filter(action="drill failed").exists()

@@ -70,4 +70,4 @@ class Person:
         self.page.get_by_label("Username").fill(name)
         self.page.get_by_label("Password").fill("pass-word-1")
         self.page.get_by_role("button", name="Log in").click()
-        self.page.get_by_role("heading", name="Load runs").wait_for()
+        self.page.get_by_role("heading", name="Dashboard").wait_for()

@@ -46,6 +46,7 @@ def test_plan_approve_run_and_roll_back(stack: Stack, served: str, browser: Brow
     for elsewhere in (
         *("/discovery/", "/breakers/", "/schedules/"),
         *("/freshness/", "/freshness/files/1/", "/downstream/"),
+        *("/approvals/windows/", "/account/second-factor/"),
     ):
         page.goto(served + elsewhere)
         looked_at(page)
@@ -110,10 +111,13 @@ def test_the_way_works_without_javascript(stack: Stack, served: str, browser: Br
 def test_the_warehouse_down_is_a_page_that_says_so(stack: Stack, browser: Browser, served: str):
     stack.env["RESTAGE_WAREHOUSE_URL"] = "postgresql://nobody@127.0.0.1:1/none"
     context = browser.new_context()
-    page = context.new_page()
-    page.goto(f"{stack.web()}/login/")
+    page, url = context.new_page(), stack.web()
+    page.goto(f"{url}/login/")
     page.get_by_label("Username").fill("viewer")
     page.get_by_label("Password").fill("pass-word-1")
     page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_text("What is shown is what the console knows itself")).to_be_visible(timeout=20_000)
+    looked_at(page)
+    page.goto(f"{url}/runs/")
     expect(page.get_by_role("heading", name="The warehouse does not answer")).to_be_visible(timeout=20_000)
     looked_at(page)

@@ -22,7 +22,7 @@ ANSWERING = [
         "rollouts",
     ),
     *("schedules", "warehouse", "archive", "archives", "audit", "backups", "cleanup", "drill", "recover", "restore"),
-    "unpin",
+    *("unpin", "notifications", "alerts", "ps", "lineage"),
 ]
 
 
@@ -51,10 +51,11 @@ def test_an_unknown_option_is_told_in_json(call, name: str):
     ("words", "told"),
     [
         (["jobs", JSON], "ACTION"),
-        (["jobs", "show", "x", JSON], "invalid UUID value: 'x'"),
+        (["jobs", "show", "x", JSON], "'x' is no id"),
+        (["jobs", "list", "--since", "yesterday", JSON], "a day is needed, as 2026-11-30, not 'yesterday'"),
         (["warehouse", "destroy", JSON], "invalid choice: 'destroy'"),
         (["reprocess", JSON], "the following arguments are required: run, --reason"),
-        (["reprocess", "x", "--reason", "r", "--from", "soon", JSON], "run: invalid UUID value"),
+        (["reprocess", "x", "--reason", "r", "--from", "soon", JSON], "run: 'x' is no id"),
         (["schedules", "pause", "Nightly", JSON], "required: --reason"),
     ],
 )
@@ -65,7 +66,7 @@ def test_what_is_wrong_is_named(call, words: list[str], told: str):
 
 def test_without_json_it_is_argparse_that_tells(call):
     code, out, err = call("jobs", "show", "x")
-    assert (code, out) == (2, "") and "usage: manage.py jobs show" in err and "invalid UUID value: 'x'" in err
+    assert (code, out) == (2, "") and "usage: manage.py jobs show" in err and "'x' is no id" in err
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,7 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
         (["reprocess", NOBODY, "--reason", "x"], 1, "no load run"),
         (["reprocess", NOBODY, "--reason", " "], 2, "say why"),
         (["jobs", "show", NOBODY], 1, "no job"),
+        (["jobs", "list", "--limit", "0"], 2, "1 or more"),
         (["warehouse", "load", "/nowhere"], 1, "no folder"),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_misspelt_name_makes_nobody_and_is_told_who_is_known(console: House, p
     assert not User.objects.filter(username="oprator").exists()
     for number in range(30):
         User.objects.create_user(f"u{number}")
-    with pytest.raises(UnknownAccountError, match="and 18 more"):
+    with pytest.raises(UnknownAccountError, match="and 19 more"):
         actors.of_shell("oprator")
 
 
@@ -73,3 +73,11 @@ def test_what_cannot_be_an_account_is_refused(console: House, people):
     with pytest.raises(CommandError, match="invalid choice: 'king'"):
         call_command("accounts", "add", "otis", "--role", "king")
     assert not User.objects.filter(username="otis").exists()
+
+
+def test_who_holds_a_right_is_active_and_told_once():
+    for name, roles in (("two", ["reviewer", "administrator"]), ("one", ["reviewer"]), ("none", ["viewer"])):
+        rights.give(User.objects.create_user(name), roles)
+    User.objects.create_user("gone", is_active=False).groups.set(User.objects.get(username="one").groups.all())
+    assert sorted(person.username for person in rights.holders(rights.DECIDE)) == ["one", "two"]
+    assert rights.holder_ids(rights.RESTORE) == {User.objects.get(username="two").pk}

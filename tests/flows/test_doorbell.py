@@ -1,13 +1,11 @@
 """The queue is a doorbell: ten rings, no ring, fifty askers and a worker that always dies, with the real processes."""
 
-import urllib.parse
-import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from http.cookiejar import CookieJar
 
 import pytest
 
+from tests.browsing import Browser
 from tests.house import row
 from tests.stack import Stack, eventually
 
@@ -52,24 +50,6 @@ def test_a_wiped_queue_loses_no_job(stack: Stack, run: str):
     stack.console("DELETE FROM django_q_ormq RETURNING 1")
     eventually(lambda: stack.job_is(job, "succeeded"), seconds=60)
     assert effects(stack) == 1
-
-
-class Browser:
-    """Somebody who is logged in."""
-
-    def __init__(self, web: str, name: str) -> None:
-        self._jar = CookieJar()
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar))
-        self._opener.open(f"{web}/login/").close()
-        self.post(f"{web}/login/", username=name, password="pass-word-1")
-
-    def post(self, url: str, **fields: str) -> str:
-        """Send a form; the address at which it ends."""
-        token = next(cookie.value or "" for cookie in self._jar if cookie.name == "csrftoken")
-        data = urllib.parse.urlencode({**fields, "csrfmiddlewaretoken": token}).encode()
-        request = urllib.request.Request(url, data, {"Referer": url})  # noqa: S310  our own server
-        with self._opener.open(request) as answer:
-            return str(answer.url)
 
 
 def test_fifty_requests_for_one_run_at_once_are_one_job(stack: Stack, run: str):

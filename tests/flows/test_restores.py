@@ -12,9 +12,10 @@ from django.utils import timezone
 from approvals import gate
 from approvals.models import Request
 from archives import restore_requests, restore_upkeep
-from archives.restore_requests import CannotAskError, Wanted
+from archives.restore_requests import Wanted
 from audit.models import Event
 from jobs.models import Job
+from jobs.submission import CannotAskError
 from tests.archived import archive
 from tests.house import House, row
 from tests.workers import finished, worked

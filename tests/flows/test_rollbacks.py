@@ -182,7 +182,7 @@ def test_an_expired_before_image_stays_while_a_rollback_needs_it(console, chain,
     late = timezone.now() + before_images.KEPT_FOR + timedelta(days=1)
     asked = ask(second)
     purged = image_retention.purge(settings.WAREHOUSE_URL, now=late)
-    assert [found.job_id for found in purged] == [first.pk]
+    assert [found.image.job_id for found in purged] == [first.pk]
     assert actions(first)[-1] == "before-image purged"
     asked = worked(asked)
     assert asked.plan.preview["exact"] == {"visits": True}

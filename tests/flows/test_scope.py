@@ -8,11 +8,15 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
+from approvals import breaking_glass, gate
+from approvals.gate import RefusedError
 from jobs.models import Job
 from reprocessing import requests
 from reprocessing.planning import CannotPlanError, Options
+from tests.archived import archive
 from tests.house import House, row
-from tests.workers import finished
+from tests.workers import finished, worked
+from warehouse import archive_holds
 from warehouse.registry import Column, Rule
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -91,15 +95,57 @@ def test_replace_is_shown_in_the_dry_run_and_done_as_shown(console: House, run, 
     assert len(owners) == 2 and min(owners) > (2,), "also the row that stayed has a new owner"
 
 
-def test_trap_22_raw_records_are_not_deleted_without_an_archive(console: House, run, ask, operator, people):
-    with pytest.raises(CannotPlanError, match="only once an archive of its load run exists"):
-        ask(run, raw_history="delete")
-    data = {"source": "files", "which": "all", "reason": "r", "raw_history": "delete"}
-    refused = operator.post(f"/runs/{run}/reprocess/", data)
-    assert (refused.status_code, "archive of its load run" in refused.content.decode()) == (422, True)
+def test_trap_22_raw_records_go_with_an_approval_and_an_archive(console: House, run, ask, operator, people):
+    data = {"source": "files", "which": "all", "reason": "wrong patient", "raw_history": "delete"}
+    operator.post(f"/runs/{run}/reprocess/", data)
+    job = worked(Job.objects.get())
+    assert job.state == "awaiting approval", "though it is small: no rule waives it"
+    (asks,) = job.approval.why
+    assert "deletes 3 raw records" in asks and "2 delivered files are another than what was loaded" in asks
+    assert "nobody knows" not in asks
+    before = operator.get(job.get_absolute_url()).content.decode()
+    assert "deletes 3 raw records" in before and "Will have no rollback" in before
+    gate.decide(job.approval, people["reviewer"], approve=True, digest=job.plan.digest, reason="")
+    job = worked(job)
+    assert (job.state, job.outcome["raw records deleted"]) == ("succeeded", 3)
+    (kept,) = job.outcome["raw_deleted"]["sets"]
+    after = operator.get(job.get_absolute_url()).content.decode()
+    assert f"/archives/{kept}/" in after and "what an archive set holds can be restored" in after
+    assert console.violations() == 0
+
+
+def test_who_approves_is_told_where_nobody_knows_what_was_loaded(console: House, run, ask):
+    console.connection.execute("UPDATE etl.load_run_files SET content_sha256 = NULL")
+    (asks,) = worked(ask(run, raw_history="delete")).approval.why
+    assert "Of 2 files nobody knows whether what is delivered now is what was loaded" in asks
+
+
+def test_no_emergency_deletes_raw_records(console: House, run, ask, people):
+    job = worked(ask(run, raw_history="delete"))
+    with pytest.raises(RefusedError, match="waits for an approval in an emergency too"):
+        breaking_glass.let_through(
+            job.approval, people["on call"], digest=job.plan.digest, reason="x" * 30, token="000000"
+        )
+
+
+def test_raw_records_are_not_deleted_where_none_are_replaced_or_waves_could_be_taken_back(
+    console: House, run, ask, operator, people
+):
+    with pytest.raises(CannotPlanError, match="making staging anew from raw replaces none"):
+        ask(run, raw_history="delete", source="raw")
+    data = {"source": "files", "which": "all", "reason": "r", "raw_history": "delete", "publish": "waves"}
+    refused = operator.post(f"/runs/{run}/reprocess/", {**data, "shares": "50, 100", "wave_by": "file"})
+    assert (refused.status_code, "A rollout keeps the raw records" in refused.content.decode()) == (422, True)
     with pytest.raises(SystemExit):
-        command(str(run), "--reason", "r", "--raw-history", "delete")
+        command(str(run), "--reason", "r", "--raw-history", "delete", "--source", "raw")
     assert not Job.objects.exists()
+
+
+def test_raw_records_under_a_legal_hold_are_not_even_planned_to_go(console: House, run, ask, people):
+    kept = archive(console, run)
+    archive_holds.HOLDS.place(console.connection, kept, reason="court", actor="hana")
+    job = worked(ask(run, raw_history="delete"))
+    assert job.state == "failed" and f"A legal hold stands on archive set {kept}" in job.error
 
 
 def declare(house: House, **changes) -> None:

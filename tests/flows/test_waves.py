@@ -81,6 +81,12 @@ def test_shares_that_cannot_be_meant_are_refused(given_shares, told):
         Rules(given_shares)
 
 
+def test_a_share_that_is_no_number_is_refused_however_it_sorts():
+    for _time in range(40):
+        with pytest.raises(ValueError, match="in percent"):
+            Rules((1.0, float("nan"), 100.0))
+
+
 def test_shares_are_read_as_people_write_them():
     assert shares("1, 10 %,50,100") == (1, 10, 50, 100)
     with pytest.raises(ValueError, match="numbers with commas"):

@@ -6,10 +6,11 @@ import signal
 import pytest
 
 from tests.house import row
+from tests.proofs import further
 from tests.stack import Stack, descendants, eventually
 
 
-@pytest.mark.parametrize("point", ["fetched", "built", "publishing", "published"])
+@pytest.mark.parametrize("point", further(["built", "published", "fetched", "publishing"], tried=2))
 def test_trap_15_a_job_survives_the_death_of_its_worker(stack: Stack, point: str):
     house = stack.house
     run = house.deliver("20260105", row("1"), row("2"))

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+from django.db import ProgrammingError, transaction
 from django.test import Client
 
 from access import rights
@@ -12,9 +13,11 @@ from jobs.models import Job, Plan
 from reprocessing import requests, rollback_requests
 from reprocessing.planning import Options
 from tests.house import House, row
+from tests.proofs import further
+from tests.tampering import unguarded
 
 pytestmark = pytest.mark.django_db(databases="__all__")
-ODD = ["\x00", "a\x00b", "' OR 1=1 --", "9" * 5000, "\ud7ff\U0010ffff", "-1", "1e9", "<script>", "%", "../../etc"]
+ODD = ["\x00", "9" * 5000, "' OR 1=1 --", "a\x00b", "\ud7ff\U0010ffff", "-1", "1e9", "<script>", "%", "../../etc"]
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def client_of(user, **how) -> Client:
     return made
 
 
-@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("odd", further(ODD, tried=2))
 def test_an_odd_value_in_any_parameter_is_answered(console: House, people, odd):
     run = console.deliver("20260105", row("1"))
     client = client_of(people["administrator"])
@@ -58,6 +61,13 @@ def test_an_odd_value_in_any_parameter_is_answered(console: House, people, odd):
             assert client.get(path, {name: odd}).status_code in (200, 302), (path, name)
 
 
+@pytest.mark.parametrize("path", ["/runs/", "/archives/", "/audit/", "/"])
+def test_the_last_day_of_all_is_answered(console: House, people, path):
+    client = client_of(people["administrator"])
+    for day in ("9999-12-31", "0001-01-01"):
+        assert client.get(path, {"since": day, "until": day, "range": "custom"}).status_code == 200
+
+
 @pytest.mark.parametrize("odd", ["\x00", "x" * 501, " ", "\x00reason"])
 def test_an_odd_reason_makes_no_job(console: House, people, odd):
     run = console.deliver("20260105", row("1"))
@@ -69,7 +79,7 @@ def test_an_odd_reason_makes_no_job(console: House, people, odd):
 
 def test_nothing_is_decided_without_the_digest_a_right_or_a_token(awaiting: Job, people):
     path = f"/jobs/{awaiting.pk}/decision/"
-    good = {"digest": awaiting.plan.digest, "verdict": "approve", "reason": ""}
+    good = {"digest": awaiting.plan.digest, "verdict": "approve", "reason": "", "password": "pass-word-1"}
     for name in ("viewer", "operator", "ops", "auditor", "archive admin"):
         assert client_of(people[name]).post(path, good).status_code == 403
     for digest in ("", "0" * 64, good["digest"][:-1], good["digest"].upper(), good["digest"] + "\x00"):
@@ -89,18 +99,22 @@ def test_nothing_is_decided_without_the_digest_a_right_or_a_token(awaiting: Job,
 
 def test_who_asked_does_not_decide_whatever_their_roles(awaiting: Job, people):
     rights.give(people["operator"], ["administrator", "reviewer"])
-    good = {"digest": awaiting.plan.digest, "verdict": "approve", "reason": ""}
+    good = {"digest": awaiting.plan.digest, "verdict": "approve", "reason": "", "password": "pass-word-1"}
     client_of(people["operator"]).post(f"/jobs/{awaiting.pk}/decision/", good)
     assert not Decision.objects.exists()
 
 
 def test_a_plan_changed_behind_the_back_is_not_carried_out(awaiting: Job, people):
     """Also after the approval: the worker compares again."""
-    good = {"digest": awaiting.plan.digest, "verdict": "approve", "reason": ""}
+    good = {"digest": awaiting.plan.digest, "verdict": "approve", "reason": "", "password": "pass-word-1"}
     client_of(people["reviewer"]).post(f"/jobs/{awaiting.pk}/decision/", good)
     awaiting.refresh_from_db()
     assert awaiting.state == Job.State.QUEUED
-    Plan.objects.filter(pk=awaiting.plan_id).update(options={**awaiting.plan.options, "job": str(UUID(int=1))})
+    changed = {**awaiting.plan.options, "job": str(UUID(int=1))}
+    with pytest.raises(ProgrammingError, match="stays as it is"), transaction.atomic():
+        Plan.objects.filter(pk=awaiting.plan_id).update(options=changed)
+    with unguarded("jobs_plan"):
+        Plan.objects.filter(pk=awaiting.plan_id).update(options=changed)
     work.run(awaiting.pk)
     awaiting.refresh_from_db()
     assert awaiting.state == Job.State.FAILED
@@ -108,7 +122,7 @@ def test_a_plan_changed_behind_the_back_is_not_carried_out(awaiting: Job, people
 
 
 def test_an_approval_ends_with_the_right_to_give_it(awaiting: Job, people):
-    good = {"digest": awaiting.plan.digest, "verdict": "approve", "reason": ""}
+    good = {"digest": awaiting.plan.digest, "verdict": "approve", "reason": "", "password": "pass-word-1"}
     client_of(people["reviewer"]).post(f"/jobs/{awaiting.pk}/decision/", good)
     rights.give(people["reviewer"], ["viewer"])
     work.run(awaiting.pk)
@@ -119,14 +133,17 @@ def test_an_approval_ends_with_the_right_to_give_it(awaiting: Job, people):
 
 def test_a_job_that_needs_an_approval_is_not_carried_out_without_one(awaiting: Job):
     """Somebody who can write the table of jobs queues it by hand."""
-    Job.objects.filter(pk=awaiting.pk).update(state=Job.State.QUEUED)
+    with pytest.raises(ProgrammingError, match="no approval"), transaction.atomic():
+        Job.objects.filter(pk=awaiting.pk).update(state=Job.State.QUEUED)
+    with unguarded("jobs_job"):
+        Job.objects.filter(pk=awaiting.pk).update(state=Job.State.QUEUED)
     work.run(awaiting.pk)
     awaiting.refresh_from_db()
     assert awaiting.state == Job.State.FAILED
     assert "needs an approval and has none" in awaiting.error
 
 
-@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("odd", further(ODD, tried=2))
 def test_an_odd_moment_or_group_does_nothing(console: House, people, odd):
     console.deliver("20260105", row("1"))
     client = client_of(people["administrator"])

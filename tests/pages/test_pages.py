@@ -8,17 +8,18 @@ from django.urls import URLPattern, get_resolver
 from django.utils import timezone
 
 from access import rights
-from approvals import gate, rules
+from approvals import gate
 from approvals.models import Request
 from jobs import work
 from jobs.models import Job
 from jobs.reconciler import reconcile
 from reprocessing import requests
 from reprocessing.planning import Options
+from tests import ruling
 from tests.house import House, row
 
 pytestmark = pytest.mark.django_db(databases="__all__")
-OPEN = {"login", "logout", "healthz", "theme", "home"}
+OPEN = {"login", "logout", "healthz", "theme", "metrics"}
 
 
 def test_every_view_declares_its_right():
@@ -148,8 +149,8 @@ def test_nothing_comes_from_elsewhere(as_, job):
     assert "style=" not in answer.content.decode()
 
 
-def test_a_request_that_nobody_decides_ends(console, people, run, settings, monkeypatch):
-    monkeypatch.setattr(rules, "MOST_RECORDS", 0)
+def test_a_request_that_nobody_decides_ends(console, people, run, settings):
+    ruling.limit(0)
     asked = requests.ask_reprocess(settings.WAREHOUSE_URL, [run], Options(), reason="late", actor=people["operator"])
     work.run(asked.pk)
     request = Request.objects.get(job=asked)
@@ -161,3 +162,9 @@ def test_a_request_that_nobody_decides_ends(console, people, run, settings, monk
     assert (asked.state, "Nobody decided" in asked.error) == ("cancelled", True)
     with pytest.raises(gate.RefusedError):
         gate.decide(request, people["reviewer"], approve=True, digest=asked.plan.digest, reason="")
+
+
+def test_the_command_lists_jobs_newest_first(job: Job, told):
+    listed = told("jobs", "list", "--state", job.state, "--kind", "reprocess")
+    assert listed["count"] == 1 and listed["jobs"][0]["job"] == str(job.pk)
+    assert told("jobs", "list", "--until", "2001-01-01") == {"count": 0, "jobs": []}

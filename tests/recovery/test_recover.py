@@ -2,10 +2,10 @@
 
 import json
 import time
-from datetime import timedelta
+from datetime import UTC, timedelta
 from io import StringIO
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -13,18 +13,25 @@ from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 from django.utils import timezone
 
-from archives import copies, recovering
+from archives import copies, recovering, restore_requests
 from archives.recovering import Asked, CannotPlanRecoveryError
+from archives.restore_requests import Wanted
 from audit.models import Event
 from jobs.models import Job
 from reprocessing import requests
 from reprocessing.planning import Options
 from tests.house import House, row
 from tests.workers import finished, worked
-from warehouse import marks, proofs, side_tables
+from warehouse import archive_proof, archive_sets, marks, proofs, side_tables
 from warehouse.recovered import Classes
 
 pytestmark = pytest.mark.django_db(databases="__all__")
+
+
+@pytest.fixture(autouse=True)
+def _near(kept, warehouse_url):
+    """A base backup of just now: else every test replays the WAL of all before it."""
+    kept.folder.take(kept.url(), label=uuid4().hex)
 
 
 @pytest.fixture
@@ -114,9 +121,11 @@ def test_rows_of_one_load_run_are_compared_with_who_owns_them_now(recoverable, l
 
 
 def test_a_dry_run_counts_and_leaves_nothing(recoverable, loaded, ask):
-    job = worked(ask(when=moment(recoverable), dry_run=True))
+    at = moment(recoverable)
+    recoverable.connection.execute("TRUNCATE stg.visits")  # its lock is in the WAL before the moment, its commit after
+    job = worked(ask(when=at, dry_run=True))
     assert job.state == "previewed"
-    assert recovering.classes_of(job) == Classes(identical=2)
+    assert recovering.classes_of(job) == Classes(absent=2)
     assert recoverable.connection.execute(
         "SELECT count(*) FROM pg_tables WHERE schemaname IN ('restage_build', 'restage_side')"
     ).fetchone() == (0,)
@@ -173,3 +182,40 @@ def test_the_command_says_the_same(recoverable, loaded, people):
     with pytest.raises(SystemExit) as refused:
         call_command("recover", "--table", "visits", "--at", "yesterday", "--json", stdout=StringIO())
     assert refused.value.code == 2
+
+
+def test_recovered_rows_go_into_staging_as_a_set_that_is_restored(recoverable, loaded, ask, people, settings):
+    house, at = recoverable, moment(recoverable)
+    house.connection.execute("ALTER TABLE stg.visits ADD COLUMN asked_for text")
+    house.connection.execute("DELETE FROM stg.visits WHERE visit_id = '1'")
+    house.deliver("20260106", row("2", fee="5"), row("3"))
+    job = finished(ask(when=at, into=recovering.SET))
+    assert job.state == "succeeded", job.error
+    made = UUID(job.outcome["set"])
+    found, (part,) = archive_sets.of_id(house.connection, made), archive_sets.parts(house.connection, [made])
+    assert (found.kind, found.load_run_id, part.rows) == ("recovered", loaded, 2)
+    assert found.reason.startswith(f"recovered as of {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: rows are lost")
+    assert archive_proof.verify(house.connection, part, house.visits).holds
+    admin = people["archive admin"]
+    wanted = Wanted(made)
+    shown = finished(restore_requests.ask(settings.WAREHOUSE_URL, wanted, reason="r", actor=admin, dry_run=True))
+    assert shown.state == "previewed", shown.error
+    assert {name: shown.tables["visits"][name] for name in ("absent", "identical", "newer")} == {
+        "absent": 1,
+        "identical": 0,
+        "newer": 1,
+    }
+    assert "asked_for is not in the set" in " ".join(shown.plan.preview["told"]["visits"])
+    restored = finished(restore_requests.confirm(settings.WAREHOUSE_URL, shown, actor=admin))
+    assert restored.state == "succeeded", restored.error
+    assert {visit: fee for visit, (fee, *_rest) in house.staged().items()} == {"1": "1.00", "2": "5.00", "3": "10.00"}
+    assert house.violations() == 0
+    again = finished(restore_requests.ask(settings.WAREHOUSE_URL, wanted, reason="r", actor=admin))
+    assert again.outcome["proven"] == 0, "the second time changes nothing"
+
+
+def test_nothing_then_makes_no_set(recoverable, loaded, ask):
+    recoverable.connection.execute("DELETE FROM stg.visits")
+    job = finished(ask(when=moment(recoverable), into=recovering.SET))
+    assert job.state == "failed" and "nothing to make a set of" in job.error
+    assert recoverable.connection.execute("SELECT count(*) FROM restage.archive_sets").fetchone() == (0,)

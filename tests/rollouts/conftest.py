@@ -2,7 +2,7 @@
 
 import pytest
 
-from approvals import gate, rules
+from approvals import gate
 from approvals.models import Request
 from jobs import work
 from jobs.models import Job
@@ -10,6 +10,7 @@ from reprocessing import requests
 from reprocessing.models import Wave
 from reprocessing.planning import Options
 from reprocessing.waves import Rules
+from tests import ruling
 from tests.house import House, row
 
 ORGS = "abcd"
@@ -56,9 +57,9 @@ def states(job: Job) -> list[str]:
 
 
 @pytest.fixture
-def small_limit(monkeypatch):
+def small_limit(people):
     """Each wave is below this limit and the whole is above it."""
-    monkeypatch.setattr(rules, "MOST_RECORDS", 130)
+    ruling.limit(130)
 
 
 def approved(job: Job, people):

@@ -4,7 +4,7 @@ from datetime import datetime, time
 
 import pytest
 
-from reprocessing import blackouts
+from jobs import weekly
 from reprocessing.blackouts import in_force
 from reprocessing.models import Blackout
 from reprocessing.slots import NoScheduleError
@@ -61,4 +61,4 @@ def test_a_window_that_cannot_be_read_lets_nobody_pass():
     [(range(7), "every day"), ([0, 1, 2, 3, 4], "Monday to Friday"), ([6, 0], "Monday, Sunday"), ([5], "Saturday")],
 )
 def test_its_days_in_words(days, told):
-    assert blackouts.days(list(days)) == told
+    assert weekly.days(list(days)) == told

@@ -6,13 +6,14 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from access import rights
-from approvals import gate, rules
+from approvals import gate
 from approvals.gate import RefusedError
 from approvals.models import Request
 from audit.models import Event
 from reprocessing import schedules
 from reprocessing.blackouts import InBlackoutError
 from reprocessing.models import Blackout, Slot
+from tests import ruling
 from tests.house import House, row
 from tests.schedules.conftest import MINUTE, START, spoil
 from tests.workers import worked
@@ -60,8 +61,8 @@ def test_the_person_asks_and_the_schedule_is_why(console: House, make, people, a
     assert "Asked by administrator (who ran <a" in page and "schedule Nightly</a> of operator)" in page
 
 
-def test_neither_the_person_nor_the_owner_nor_who_wrote_it_decides(console: House, make, people, monkeypatch):
-    monkeypatch.setattr(rules, "MOST_RECORDS", 0)
+def test_neither_the_person_nor_the_owner_nor_who_wrote_it_decides(console: House, make, people):
+    ruling.limit(0)
     schedule = make()  # ops wrote it
     for name in ("operator", "ops"):
         rights.give(people[name], ["administrator"])

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+from urllib.parse import urlencode
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -15,16 +17,17 @@ from access import rights
 from approvals import gate
 from approvals.gate import RefusedError
 from approvals.models import Request
-from audit import circumstances, export, trail
+from audit import circumstances, export, spreadsheet, telling, trail
 from audit.models import Event, View
 from audit.trail import Filter
 from audit.transitions import record, write
 from jobs import relay, work
-from jobs.models import Job
+from jobs.models import Job, Plan
 from reprocessing import requests
 from reprocessing.planning import Options
 from tests.house import House, row
 from tests.stack import Stack, eventually
+from tests.tampering import unguarded
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -44,6 +47,26 @@ def test_what_a_worker_does_is_done_on_behalf_of_who_asked(job, console):
     assert (done.actor_name, done.on_behalf_of, done.how) == ("Restage", "operator", "worker")
     begun = Event.objects.get(action="job running")
     assert done.request_id == begun.request_id != ""
+
+
+def test_the_trail_knows_which_plan_was_carried_out_and_how_long_it_took(as_, job):
+    work.run(job.pk)
+    work.run(job.pk)
+    digest = Job.objects.select_related("plan").get(pk=job.pk).plan.digest
+    queued, done = (Event.objects.get(action=f"job {state}").detail for state in ("queued", "succeeded"))
+    assert digest and digest == queued["plan digest"] == done["plan digest"]
+    assert 0 <= done["seconds"] < 60
+    story = as_("viewer").get(f"/jobs/{job.pk}/story/").content.decode()
+    assert story.count(digest) == 2 and "Seconds" in story
+
+
+def test_the_trail_knows_why_a_job_ended(job):
+    work.run(job.pk)
+    with unguarded("jobs_plan"):
+        Plan.objects.filter(pk=job.plan_id).update(reason="another one")
+    work.run(job.pk)
+    failed = Event.objects.get(action="job failed")
+    assert failed.detail["why"] == Job.objects.get(pk=job.pk).error != ""
 
 
 def test_what_is_asked_in_the_browser_has_address_and_request(as_, job):
@@ -75,11 +98,13 @@ def test_logins_are_written_down_and_a_wrong_name_is_not_kept(console, people):
     client = Client()
     client.post("/login/", {"username": "viewer", "password": "wrong"})
     client.post("/login/", {"username": "hunter2-typed-here", "password": "wrong"})
+    assert client.post("/login/", {"username": "view\x00er", "password": "wrong"}).status_code == 200
     client.post("/login/", {"username": "viewer", "password": "pass-word-1"})
     client.post("/logout/")
     said = [(one.action, one.result, one.detail) for one in Event.objects.order_by("id")]
     assert said == [
         ("login refused", "refused", {"name": "viewer"}),
+        ("login refused", "refused", {}),
         ("login refused", "refused", {}),
         ("logged in", "done", {}),
         ("logged out", "done", {}),
@@ -150,6 +175,33 @@ def test_every_filter_finds_what_it_says(events, asked, numbers):
     assert {event.pk for event in Filter(**asked).events()} == {events[number].pk for number in numbers}
 
 
+def test_an_action_that_is_chosen_is_meant_alone_and_a_short_id_finds_its_object(people):
+    ids = ["950691da-6dc6-4b65-9f19-bccd3a1d4afe", "950691db-6dc6-4b65-9f19-bccd3a1d4afe"]
+    for action in ("rollback", "rollback requested"):
+        for each in ids:
+            write(None, action, f"job:{each}")
+    assert Filter(action="rollback").events().count() == 2
+    assert Filter(action="rollb").events().count() == 4
+    assert {event.subject for event in Filter(about="950691DA").events()} == {f"job:{ids[0]}"}
+    assert Filter(about=ids[1]).events().count() == 2 and not Filter(about="950691d").events().exists()
+
+
+@pytest.mark.parametrize("name", [*trail.FILTERS])
+def test_a_filter_that_no_event_can_fit_is_answered(as_, events, name):
+    client = as_("auditor")
+    for odd in ("\x00", "a\x00b", "9999-12-31", "0001-01-01"):
+        assert client.get("/audit/", {name: odd}).status_code == 200
+        kept = client.post("/audit/views/", {"name": odd, "query": urlencode({name: odd})}, follow=True)
+        taken = client.post("/audit/export/", {"format": "csv", "query": urlencode({name: odd})}, follow=True)
+        assert kept.status_code == taken.status_code == 200
+    assert "has a letter that no event has" in client.get("/audit/", {name: "\x00"}).content.decode()
+
+
+def test_a_view_has_a_name_that_can_be_seen(as_, events):
+    told = as_("auditor").post("/audit/views/", {"name": "\u200b", "query": "how=page"}, follow=True).content.decode()
+    assert "The view has no name: nothing was saved." in told
+
+
 def test_the_page_shows_the_number_that_it_exports(as_, events):
     client = as_("auditor")
     page = client.get("/audit/", {"about": "job:abc"}).content.decode()
@@ -161,11 +213,26 @@ def test_the_page_shows_the_number_that_it_exports(as_, events):
     assert told.detail["filter"] == {"about": "job:abc"} and told.actor_name == "auditor"
 
 
+def test_a_job_of_another_console_is_no_link(as_, console: House, people, settings):
+    run = console.deliver("20260105", row("1"))
+    job = requests.ask_reprocess(settings.WAREHOUSE_URL, [run], Options(), reason="r", actor=people["operator"])
+    other = uuid4()
+    write(None, "job succeeded", f"job:{other}")
+    page = as_("auditor").get("/audit/").content.decode()
+    assert f'href="/jobs/{job.pk}/"' in page and str(other)[:8] in page and f"/jobs/{other}/" not in page
+
+
+def test_a_moment_is_told_by_the_clock_of_the_console(people):
+    event = write(None, "expiry extended", "job:abc", {"to": "2027-02-24T13:23:14.935306+00:00", "day": "2027-02-24"})
+    with timezone.override("Pacific/Auckland"):
+        assert telling.pairs(event) == [("to", "2027-02-25 02:23"), ("day", "2027-02-24")]
+
+
 def test_a_spreadsheet_does_not_run_what_is_exported(as_, events):
     answer = as_("auditor").post("/audit/export/", {"query": "", "format": "csv"})
     rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
     assert rows[0]["reason"] == "'=cmd|' /C calc'!A0"
-    assert not any(cell.startswith(export.FORMULA) for one in rows for cell in one.values())
+    assert not any(cell.startswith(spreadsheet.FORMULA) for one in rows for cell in one.values())
 
 
 def test_only_those_who_may_read_or_take_it(as_, events, people):

@@ -15,6 +15,7 @@ from django.utils import timezone
 from access import rights
 from approvals import gate
 from approvals.models import Request
+from approvals.policy import Policy, Stage
 from audit.models import Event
 from jobs import submission, work
 from jobs.models import Job
@@ -35,6 +36,11 @@ DUMMIES: dict[str, Any] = {
     "file": 1,
     "set_id": uuid4(),
     "hold_id": 1,
+    "number": 1,
+    "key": "else",
+    "table": "visits",
+    "record_no": 1,
+    "rest": "else/",
 }
 
 
@@ -106,8 +112,9 @@ def _waiting(job: Job) -> Request:
     work.run(job.pk)
     Job.objects.filter(pk=job.pk).update(state=Job.State.AWAITING)
     job.refresh_from_db()
-    digest = job.plan.digest
-    return Request.objects.create(job=job, digest=digest, why=["a test"], expires_at=timezone.now() + gate.VALID_FOR)
+    digest, until = job.plan.digest, timezone.now() + gate.VALID_FOR
+    policy = Policy("a rule", 1, ("a test",), (Stage(("reviewer",)),)).as_json()
+    return Request.objects.create(job=job, digest=digest, why=["a test"], policy=policy, expires_at=until)
 
 
 Acts = dict[str, Callable[[Job, Any, dict[str, User], str], object]]

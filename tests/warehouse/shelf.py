@@ -55,7 +55,7 @@ class Shelf:
         )
 
     def hold(self, set_id: UUID) -> int:
-        return archive_holds.place(self.house.connection, set_id, reason="a case", actor="operator")
+        return archive_holds.HOLDS.place(self.house.connection, set_id, reason="a case", actor="operator")
 
     def partitions(self) -> list[str]:
         found = self.house.connection.execute(

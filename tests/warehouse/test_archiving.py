@@ -149,3 +149,12 @@ def test_where_the_default_partition_holds_rows_of_the_month_the_rows_go_there(h
     )
     part = part_of(house, archive(house, run, now=NOW))
     assert len(rows(house, part)) == 1
+
+
+def test_the_size_of_a_large_part_is_estimated_near_what_it_is(house: House, monkeypatch) -> None:
+    run = house.deliver("20260105", *(row(str(number), note="n" * (number % 50)) for number in range(3_000)))
+    exact = part_of(house, archive(house, run)).bytes
+    monkeypatch.setattr(archiving, "WEIGHED_FROM", 1)
+    assert abs(part_of(house, archive(house, run)).bytes / exact - 1) < 0.1
+    monkeypatch.setattr(archiving, "WEIGHED", 1e9)  # chance chooses no page
+    assert part_of(house, archive(house, run)).bytes == exact

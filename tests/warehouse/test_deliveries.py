@@ -101,6 +101,12 @@ def test_a_value_that_is_not_of_its_type_rejects_its_row_only(house: House, valu
     assert (read, done, rejected) == (2, 1, 1)
 
 
+def test_each_bad_value_of_a_record_is_told_with_what_it_looks_like(house: House):
+    house.deliver("20260105", row("1", seen="today", fee="much"), row("2"))
+    found = house.connection.execute("SELECT column_name, value_class FROM restage.rejections ORDER BY 1").fetchall()
+    assert found == [("fee", "text of 4 characters"), ("seen_on", "text of 5 characters")]
+
+
 def test_values_reach_raw_as_they_stand(house: House):
     odd = ' a\\b\\N "q" \t|^^ \\. ā '
     (house.folder / "a_visits_20260105.csv").write_text(

@@ -7,7 +7,17 @@ import pytest
 
 from tests.conftest import CALLS
 from tests.house import VISITS, House, new_run, row
-from warehouse import attempts, before_images, discovery, registry, rollback, rungs, undoing, verification
+from warehouse import (
+    attempts,
+    before_images,
+    discovery,
+    image_removal,
+    registry,
+    rollback,
+    rungs,
+    undoing,
+    verification,
+)
 from warehouse.journal import Writer
 from warehouse.reprocess import ChangedSincePreviewError, Work
 from warehouse.rollback import Expected
@@ -241,11 +251,12 @@ def test_a_before_image_tells_its_size_and_expiry_and_is_purged_when_nobody_need
     assert (kept.job_id, kept.table_name, kept.rows) == (job, "visits", 3)
     assert kept.bytes > 100 and kept.expires_at - kept.kept_at == before_images.KEPT_FOR
     late = kept.expires_at + timedelta(seconds=1)
-    assert before_images.purge(house.connection, now=kept.expires_at) == [], "until then it is kept"
-    assert before_images.purge(house.connection, now=late, needed={job}) == []
+    assert image_removal.purge(house.connection, house.registry, now=kept.expires_at) == [], "until then it is kept"
+    assert image_removal.purge(house.connection, house.registry, now=late, needed={job}) == []
     found = preview(house, job)
     assert found.exact == {"visits": True}
-    assert before_images.purge(house.connection, now=late) == [kept]
+    (gone,) = image_removal.purge(house.connection, house.registry, now=late)
+    assert (gone.image, gone.why) == (kept, image_removal.EXPIRED)
     assert house.connection.execute("SELECT count(*) FROM restage.before_images").fetchone() == (0,)
     (listed,) = before_images.of_jobs(house.connection, [job])
     assert listed.purged_at == late

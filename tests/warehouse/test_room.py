@@ -14,7 +14,7 @@ def test_what_is_free_is_what_the_machine_says(house: House):
 
 
 def test_work_that_does_not_fit_is_refused_with_both_numbers(house: House):
-    with pytest.raises(NoRoomError, match=r"needs about .* MB .* but .* MB are\. Nothing was read"):
+    with pytest.raises(NoRoomError, match=r"needs about .* [MG]B .* but .* [MG]B are\. Nothing was read"):
         room.demand(house.connection, 10**18)
 
 

@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from tests.house import House, row
+from tests.lines import every_row_lies_where_its_lineage_says
 from warehouse import verification
 from warehouse.sample import loading
 from warehouse.sample.loading import ForeignRunsError
@@ -37,7 +38,9 @@ def test_a_sample_that_was_broken_off_is_loaded_anew(house: House):
     assert runs >= 12
     assert extracts and extracts[0] >= 7
     for extract in house.registry.extracts:
-        assert verification.verify(house.connection, extract).violations == 0
+        verdict = verification.verify(house.connection, extract)
+        assert verdict.violations == 0
+        assert every_row_lies_where_its_lineage_says(house.connection, extract) == verdict.keys
 
 
 def test_invented_people_are_never_mixed_with_others(house: House):

@@ -1,6 +1,7 @@
 """Wire formats: lossless, and every record that cannot be kept is named by number and line."""
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warehouse import registry, wire
+from warehouse.declarations import DeclarationError
 from warehouse.wire import Malformed, Record
 
 DECLARATION = """# Pairs.
@@ -144,3 +146,65 @@ def test_what_was_written_is_what_is_read_whatever_the_chunks(pairs, rows, size)
         assert fields(health(text), pairs["health"]) == [[f"x{a}", b] for a, b in rows]
     finally:
         wire.CHUNK_BYTES = saved
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory):
+    """The same pairs, in files that end with a trailer."""
+    made = {}
+    for form, trailer in (("separated", r"TRL\|\^\^\|(?P<records>\d+)"), ("csv", r"TRL,(?P<records>\d+)")):
+        folder: Path = tmp_path_factory.mktemp(f"{form}_trailer")
+        like = {"separated": "health", "csv": "csv"}[form]
+        shipped = (registry.SHIPPED / "_formats.toml").read_text().split(f"[{like}]\n")[1].split("\n[")[0]
+        (folder / "_formats.toml").write_text(f"[counted]\n{shipped}\ntrailer = '{trailer}'\n")
+        (folder / "pairs.toml").write_text(DECLARATION.format(form="counted"))
+        made[form] = registry.load([registry.SHIPPED, folder])["Pairs"]
+    return made
+
+
+WHOLE = {
+    "separated": "1|^^|a|~~|\r\n2|^^|b|~~|\r\nTRL|^^|2|~~|\r\n".encode("utf-16-le"),
+    "csv": b"a,b\n1,a\n2,b\nTRL,2\n",
+}
+
+
+@pytest.mark.parametrize("form", list(WHOLE))
+def test_a_trailer_is_no_record_and_counts_them(counted, form):
+    assert fields(WHOLE[form], counted[form]) == [["1", "a"], ["2", "b"]]
+
+
+@pytest.mark.parametrize("form", list(WHOLE))
+def test_a_file_that_is_cut_anywhere_before_its_trailers_end_is_refused(counted, form):
+    begin, width = (0, 2) if form == "separated" else (4, 1)
+    mark = "|~~|".encode("utf-16-le") if form == "separated" else b"2"
+    last = WHOLE[form].rindex(mark) + (len(mark) if form == "separated" else 1)
+    for size in range(begin, last, width):
+        with pytest.raises(wire.UnreadableFileError, match=r"without its trailer|another number of records"):
+            read(WHOLE[form][:size], counted[form])
+
+
+@pytest.mark.parametrize("form", list(WHOLE))
+def test_a_trailer_that_names_another_number_refuses_the_file(counted, form):
+    two = "2|~~|".encode("utf-16-le") if form == "separated" else b"TRL,2"
+    three = "3|~~|".encode("utf-16-le") if form == "separated" else b"TRL,3"
+    with pytest.raises(wire.UnreadableFileError, match="another number of records than the 2"):
+        read(WHOLE[form].replace(two, three), counted[form])
+
+
+def test_what_follows_the_trailer_refuses_the_file(counted):
+    with pytest.raises(wire.UnreadableFileError, match="without its trailer"):
+        read(WHOLE["csv"] + b"3,c\n", counted["csv"])
+
+
+@pytest.mark.parametrize(("trailer", "told"), [("TRL,(", "not a regular expression"), ("TRL", "records")])
+def test_a_trailer_that_cannot_be_meant_is_refused(tmp_path: Path, trailer, told):
+    plain = "kind = 'csv'\nencoding = 'utf-8'\nfield_separator = ','\ntime_zone = 'UTC'"
+    (tmp_path / "_formats.toml").write_text(f"[counted]\n{plain}\ntrailer = '{trailer}'\n")
+    (tmp_path / "pairs.toml").write_text(DECLARATION.format(form="counted"))
+    with pytest.raises(DeclarationError, match=told):
+        registry.load([registry.SHIPPED, tmp_path])
+
+
+def test_declarations_without_a_trailer_are_the_same_version_as_before(pairs):
+    assert "trailer" not in pairs["csv"].document
+    assert registry.from_document(json.loads(pairs["csv"].document)) == pairs["csv"]

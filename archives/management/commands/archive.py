@@ -9,14 +9,14 @@ from django.utils import timezone
 
 from archives import keeping
 from jobs import actors, answers
-from warehouse.commands import AnsweringCommand, Refusal, answer, demand_tables
+from warehouse.commands import AnsweringCommand, Refusal, an_id, answer, demand_tables
 
 
 class Command(AnsweringCommand):
     help = "Keeps a copy of the rows that a load run owns in staging now, counted and with a checksum."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("run", type=UUID, help="the load run")
+        parser.add_argument("run", type=an_id, help="the load run")
         parser.add_argument("--reason", required=True, help="why; it is kept with the rows")
         parser.add_argument(
             "--retention-days",

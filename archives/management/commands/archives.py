@@ -1,7 +1,6 @@
 """`manage.py archives cool|verify|adopt|orphans`: sets in the cold tier."""
 
 from typing import Any
-from uuid import UUID
 
 import psycopg
 from django.conf import settings
@@ -12,7 +11,8 @@ from access import rights
 from archives import cold_tier, cooling
 from jobs import actors, answers
 from warehouse import archive_sets, cold_adoption, cold_orphans, cold_verification
-from warehouse.commands import Answer, AnsweringCommand, Refusal, answer
+from warehouse.amounts import megabytes
+from warehouse.commands import Answer, AnsweringCommand, Refusal, an_id, answer
 from warehouse.connections import connect
 
 ACTIONS = {
@@ -31,7 +31,7 @@ class Command(AnsweringCommand):
         for name, does in ACTIONS.items():
             action = actions.add_parser(name, help=does)
             if name == "cool":
-                action.add_argument("set", type=UUID)
+                action.add_argument("set", type=an_id)
                 action.add_argument("--reason", required=True, help="why; it is kept with the job")
                 action.add_argument(
                     "--drop-hot", action="store_true", help="remove the rows from the archive tables, once proved"
@@ -39,7 +39,7 @@ class Command(AnsweringCommand):
                 answers.offer_wait(action)
                 continue
             if name in ("verify", "adopt"):
-                action.add_argument("set", type=UUID, nargs="?")
+                action.add_argument("set", type=an_id, nargs="?")
                 action.add_argument("--all", action="store_true", help="every one")
             if name == "verify":
                 action.add_argument(
@@ -141,4 +141,4 @@ def _orphans(said: Answer, connection: psycopg.Connection, user: Any, options: d
         said.line(
             f"{orphan.item.name} ({orphan.item.size:,} bytes): {orphan.why}{'' if orphan.due else '; not due yet'}"
         )
-    said.line(f"{len(found):,} files{' removed' if options['reap'] else ''}, {said.result['bytes'] / 1e6:,.1f} MB")
+    said.line(f"{len(found):,} files{' removed' if options['reap'] else ''}, {megabytes(said.result['bytes'])}")

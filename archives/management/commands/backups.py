@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from archives import backing_up, copies
 from jobs import actors, answers
+from warehouse.amounts import megabytes, things
 from warehouse.commands import Answer, AnsweringCommand, answer, warehouse_url
 from warehouse.connections import connect
 
@@ -41,5 +42,5 @@ def _list(said: Answer) -> None:
         "wal_bytes": folder.wal_bytes(),
     }
     for backup in known:
-        said.line(f"{backup.label}: {backup.bytes / 1e6:,.1f} MB, ended {backup.ended_at:%Y-%m-%d %H:%M:%S} UTC")
-    said.line(f"{len(known)} base backups; WAL is kept up to {newest or 'no moment'}")
+        said.line(f"{backup.label}: {megabytes(backup.bytes)}, ended {backup.ended_at:%Y-%m-%d %H:%M:%S} UTC")
+    said.line(f"{things(len(known), 'base backup')}; WAL is kept up to {newest or 'no moment'}")

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
@@ -10,20 +9,25 @@ from django.utils import timezone
 from archives import recovering
 from archives.recovering import Asked
 from jobs import actors, answers
-from warehouse.commands import AnsweringCommand, Refusal, answer, demand_tables, warehouse_url
+from warehouse.commands import AnsweringCommand, Refusal, an_id, answer, demand_tables, warehouse_url
 from warehouse.connections import connect
 
 
 class Command(AnsweringCommand):
-    help = "Recovers rows of a table as of a moment into a side table, by a throw-away server; staging stays as it is."
+    help = "Recovers rows of a table as of a moment by a throw-away server, beside staging or as a set to restore."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--table", required=True, help="a table of staging, without its schema")
         when = parser.add_mutually_exclusive_group(required=True)
         when.add_argument("--at", metavar="TIME", help="the moment, ISO 8601; without a zone: the console's")
-        when.add_argument("--before-job", type=UUID, metavar="JOB", help="just before the first effect of this job")
-        parser.add_argument("--load-run", type=UUID, metavar="RUN", help="only the rows that this load run owned then")
-        parser.add_argument("--into", choices=[recovering.SIDE], default=recovering.SIDE, help="a table beside staging")
+        when.add_argument("--before-job", type=an_id, metavar="JOB", help="just before the first effect of this job")
+        parser.add_argument("--load-run", type=an_id, metavar="RUN", help="only the rows that this load run owned then")
+        parser.add_argument(
+            "--into",
+            choices=recovering.INTO,
+            default=recovering.SIDE,
+            help="a table beside staging, or an archive set to restore",
+        )
         parser.add_argument("--reason", default="recovery", help="why; the reviewer reads it")
         parser.add_argument("--dry-run", action="store_true", help="count and compare only")
         answers.offer_wait(parser)
@@ -31,7 +35,7 @@ class Command(AnsweringCommand):
     def handle(self, *, table: str, at: str, actor: str | None, **options: Any) -> None:
         with answer(self, as_json=options["json"]) as said:
             when = options["before_job"] or _moment(at)
-            asked = Asked(demand_tables(table)[0], when, options["load_run"])
+            asked = Asked(demand_tables(table)[0], when, options["load_run"], options["into"])
             with connect(warehouse_url(), purpose="plan") as connection:
                 job = recovering.ask(
                     connection,

@@ -10,7 +10,7 @@ from archives import restore_report, restore_requests
 from archives.restore_forms import mapping
 from archives.restore_requests import Wanted
 from jobs import actors, answers
-from warehouse.commands import AnsweringCommand, Refusal, answer, demand_tables
+from warehouse.commands import AnsweringCommand, Refusal, an_id, answer, demand_tables
 from warehouse.restore_classes import ON_NEWER, SKIP
 from warehouse.restoring import INTO, STAGING
 
@@ -19,8 +19,8 @@ class Command(AnsweringCommand):
     help = "Shows what putting an archive set back would do, key by key, and does it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("set", type=UUID, nargs="?", help="the archive set")
-        parser.add_argument("--run", type=UUID, help="in place of a set: the newest one of this load run")
+        parser.add_argument("set", type=an_id, nargs="?", help="the archive set")
+        parser.add_argument("--run", type=an_id, help="in place of a set: the newest one of this load run")
         parser.add_argument("--reason", default="restored from the command line", help="why; a reviewer reads it")
         parser.add_argument("--table", nargs="+", default=[], metavar="TABLE", help="only these tables of the set")
         parser.add_argument("--into", choices=INTO, default=STAGING, help="staging, or a new table beside it")

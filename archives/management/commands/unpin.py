@@ -9,14 +9,14 @@ from django.core.management.base import CommandParser
 from archives import restore_requests
 from jobs import actors, answers
 from jobs.models import Job
-from warehouse.commands import AnsweringCommand, Refusal, answer
+from warehouse.commands import AnsweringCommand, Refusal, an_id, answer
 
 
 class Command(AnsweringCommand):
     help = "Lets raw decide again over the rows that a restore keeps; somebody else must approve it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("job", type=UUID, help="the restore")
+        parser.add_argument("job", type=an_id, help="the restore")
         parser.add_argument("--reason", required=True, help="why; the reviewer reads it")
         answers.offer_wait(parser)
 

@@ -1,6 +1,7 @@
 """`manage.py audit verify` · `seal` · `export`: the trail from the command line."""
 
 import sys
+import time
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -8,6 +9,8 @@ from django.core.management.base import CommandParser
 from audit import export, sealing, trail, verification
 from jobs import actors, answers
 from warehouse.commands import AnsweringCommand, Refusal, answer, offer_json
+
+MOST_SECONDS = 3600
 
 
 class Command(AnsweringCommand):
@@ -18,6 +21,7 @@ class Command(AnsweringCommand):
         verify = acts.add_parser("verify", help="compare every event with its seal and with the heads kept elsewhere")
         offer_json(verify)
         seal = acts.add_parser("seal", help="seal what is new now; a worker does it every few seconds")
+        seal.add_argument("--every", type=float, metavar="SECONDS", help="go on until it is stopped")
         offer_json(seal)
         exported = acts.add_parser("export", help="print events as CSV or JSON lines, the oldest first")
         exported.add_argument("--format", choices=list(export.FORMATS), default="jsonl")
@@ -39,6 +43,11 @@ class Command(AnsweringCommand):
                     f" {verdict.unsealed:,} are too new to be sealed. Head {verdict.head}."
                 )
             elif act == "seal":
+                every = options["every"]
+                if every is not None and not 1 <= every <= MOST_SECONDS:
+                    raise Refusal(f"--every must be a number of seconds from 1 to {MOST_SECONDS}.", code=2)
+                while every and sealing.seal():
+                    time.sleep(every)
                 done = sealing.seal()
                 said.result = {"events": done.seal.events if done.seal else 0, "lacking": done.lacking}
                 said.line(f"{said.result['events']:,} events sealed.")

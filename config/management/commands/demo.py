@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,6 +26,7 @@ PEOPLE = {
     "rewi": ("reviewer",),
     "aroha": ("archive admin",),
     "otis": ("ops",),
+    "hana": ("on call",),
     "audrey": ("auditor",),
     "vikram": ("viewer",),
     "ada": ("administrator",),
@@ -39,19 +41,20 @@ class Command(BaseCommand):
         port = _port()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _leave)
-        children: list[subprocess.Popen[bytes]] = []
+        children: dict[str, subprocess.Popen[bytes]] = {}
+        os.environ.setdefault("RESTAGE_BASE_URL", f"http://127.0.0.1:{port}")
         try:
             self._prepare()
-            children = [processes.start(command, cwd=str(ROOT)) for command in _commands(port)]
+            children = {name: processes.start(words, cwd=str(ROOT)) for name, words in _commands(port).items()}
             _wait_until_served(port, children)
             self._welcome(port)
-            while all(child.poll() is None for child in children):
+            while not (dead := _dead(children)):
                 time.sleep(0.5)
-            raise CommandError("A process of the demo has died; its last words are above.")
+            raise CommandError(f"The {dead} of the demo has ended; its last words are above. Start the demo again.")
         except SystemExit:
             pass
         finally:
-            processes.stop(children, seconds=30)
+            processes.stop([*children.values()], seconds=30)
 
     def _prepare(self) -> None:
         for name, roles in PEOPLE.items():
@@ -86,7 +89,7 @@ def _port() -> int:
     return int(text)
 
 
-def _commands(port: int) -> list[list[str]]:
+def _commands(port: int) -> dict[str, list[str]]:
     web = [
         sys.executable,
         "-m",
@@ -100,13 +103,22 @@ def _commands(port: int) -> list[list[str]]:
         "8",
     ]
     manage = [sys.executable, str(ROOT / "manage.py")]
-    return [[*web, "--log-level", "warning"], [*manage, "worker"], [*manage, "watch"]]
+    return {
+        "web process": [*web, "--log-level", "warning"],
+        "worker": [*manage, "worker"],
+        "watcher": [*manage, "watch"],
+    }
 
 
-def _wait_until_served(port: int, children: "list[subprocess.Popen[bytes]]") -> None:
+def _dead(children: "Mapping[str, subprocess.Popen[bytes]]") -> str:
+    """Which have ended: "worker, watcher"; "" as long as all live."""
+    return ", ".join(name for name, child in children.items() if child.poll() is not None)
+
+
+def _wait_until_served(port: int, children: "Mapping[str, subprocess.Popen[bytes]]") -> None:
     for _ in range(300):
-        if any(child.poll() is not None for child in children):
-            raise CommandError("A process of the demo did not start; its last words are above.")
+        if dead := _dead(children):
+            raise CommandError(f"The {dead} of the demo did not start; its last words are above.")
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
                 if answer.status == 200:

@@ -1,6 +1,5 @@
 """`manage.py downstream`: what core has not taken over yet, and the list of keys to merge again."""
 
-import csv
 from dataclasses import asdict
 from typing import Any
 
@@ -9,8 +8,7 @@ from django.core.management.base import CommandParser
 from psycopg import Connection
 
 from jobs import actors, answers
-from reprocessing import acts
-from reprocessing.key_hashes import hashed
+from reprocessing import acts, merge_lists
 from warehouse import downstream, registry
 from warehouse.commands import AnsweringCommand, Refusal, answer, demand_extracts
 from warehouse.connections import connect
@@ -55,8 +53,5 @@ class Command(AnsweringCommand):
         if in_clear:
             user = actors.of_shell(actor)
             acts.note_export(extracts, actor=user)
-        columns = downstream.list_columns(in_clear=in_clear)
-        writer = csv.DictWriter(self.stdout, columns, extrasaction="ignore", lineterminator="")
-        writer.writeheader()
-        for extract in extracts:
-            writer.writerows(downstream.merge_list(connection, extract, in_clear=in_clear, hashed=hashed))
+        for line in merge_lists.lines(connection, extracts, in_clear=in_clear):
+            self.stdout.write(line.rstrip("\r\n"))

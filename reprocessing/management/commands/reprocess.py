@@ -1,6 +1,5 @@
 """`manage.py reprocess RUN --reason TEXT`: read the files of a load run again."""
 
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -11,30 +10,31 @@ from jobs import actors, answers
 from reprocessing import requests
 from reprocessing.planning import DECLARATIONS, MODES, RAW_HISTORIES, SOURCES, WHICH, Options
 from reprocessing.waves import BY, UNTIL_PROMOTED, Rules, shares
-from warehouse.commands import AnsweringCommand, Refusal, answer, demand_extracts
+from warehouse.commands import AnsweringCommand, Refusal, a_day, an_id, answer, demand_extracts
 
 
 class Command(AnsweringCommand):
     help = "Reads the files of a load run again, shows what that changes, and publishes it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("run", type=UUID, nargs="+", help="the load runs; all of them become one plan")
+        parser.add_argument("run", type=an_id, nargs="+", help="the load runs; all of them become one plan")
         parser.add_argument("--reason", required=True, help="why; everybody who follows the job reads it")
         parser.add_argument("--extract-types", nargs="+", default=[], metavar="TYPE", help="only these extracts")
         parser.add_argument("--files", choices=WHICH[::-1], default="all", help="only the failed files, or all")
         parser.add_argument("--source", choices=SOURCES, default="files", help="read the files, or fold raw again")
         parser.add_argument(
-            "--from", dest="since", type=date.fromisoformat, metavar="D", help="extracted on this day or later (UTC)"
+            "--from", dest="since", type=a_day, metavar="D", help="extracted on this day or later (UTC)"
         )
-        parser.add_argument(
-            "--to", dest="until", type=date.fromisoformat, metavar="D", help="extracted on this day or before"
-        )
+        parser.add_argument("--to", dest="until", type=a_day, metavar="D", help="extracted on this day or before")
         parser.add_argument(
             "--only-file", nargs="+", default=[], metavar="KEY", help="only files of these names, in whichever run"
         )
         parser.add_argument("--mode", choices=MODES, default="incremental", help="write changed rows, or all it owns")
         parser.add_argument(
-            "--raw-history", choices=RAW_HISTORIES, default="supersede", help="what becomes of the replaced records"
+            "--raw-history",
+            choices=RAW_HISTORIES,
+            default="supersede",
+            help="what becomes of the replaced records; delete needs an approval",
         )
         parser.add_argument(
             "--declaration", choices=DECLARATIONS, default="current", help="original: as each was built; dry run only"

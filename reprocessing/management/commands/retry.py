@@ -9,14 +9,14 @@ from django.core.management.base import CommandParser
 from jobs import actors, answers
 from jobs.models import Job
 from reprocessing import requests
-from warehouse.commands import AnsweringCommand, Refusal, answer
+from warehouse.commands import AnsweringCommand, Refusal, an_id, answer
 
 
 class Command(AnsweringCommand):
     help = "Asks anew for the files of a job that did not succeed, and for no others, with its reason and options."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("job", type=UUID, help="a job that failed, was cancelled or quarantined, or did a part")
+        parser.add_argument("job", type=an_id, help="a job that failed, was cancelled or quarantined, or did a part")
         parser.add_argument(
             "--past-blackout", default="", metavar="REASON", help="why it cannot wait for a blackout's end"
         )

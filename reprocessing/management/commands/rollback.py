@@ -9,14 +9,14 @@ from django.core.management.base import CommandParser
 from jobs import actors, answers
 from jobs.models import Job
 from reprocessing import rollback_requests
-from warehouse.commands import AnsweringCommand, Refusal, answer, demand_tables
+from warehouse.commands import AnsweringCommand, Refusal, an_id, answer, demand_tables
 
 
 class Command(AnsweringCommand):
     help = "Takes a published reprocessing back; somebody else must approve it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("job", type=UUID, help="the job to take back: a reprocessing, a wave, or a whole rollout")
+        parser.add_argument("job", type=an_id, help="the job to take back: a reprocessing, a wave, or a whole rollout")
         parser.add_argument("--reason", required=True, help="why; the reviewer reads it")
         parser.add_argument(
             "--with-later",

@@ -10,7 +10,7 @@ from audit.transitions import StateChangedError
 from jobs import actors, answers
 from jobs.models import Job
 from reprocessing import planning, rollout_acts, rollout_report
-from warehouse.commands import AnsweringCommand, Refusal, answer
+from warehouse.commands import AnsweringCommand, Refusal, an_id, answer
 
 ACTIONS = {
     "show": "its waves, their checks, and why it waits",
@@ -27,7 +27,7 @@ class Command(AnsweringCommand):
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         for name, does in ACTIONS.items():
             action = actions.add_parser(name, help=does)
-            action.add_argument("job", type=UUID)
+            action.add_argument("job", type=an_id)
             if name in ("promote", "abort"):
                 action.add_argument("--reason", default="", help="why; needed past a failed check and for an abort")
             if name == "promote":
