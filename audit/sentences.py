@@ -37,6 +37,7 @@ SENTENCES = {
     "rollback requested": "asked to take it back",
     "reprocess": "changed the warehouse: published",
     "reprocess and delete raw": "changed the warehouse: published, and deleted the raw records that were replaced",
+    "quarantine": "changed the warehouse: quarantined the files",
     "rollback": "changed the warehouse: took it back",
     "before-image purged": "purged its before-image",
     "token made": "made a token for the API",

@@ -100,17 +100,27 @@ def supersede(connection: psycopg.Connection, old: int) -> None:
         raise ReplacedMeanwhileError(f"File {old} has been replaced by another job. Nothing was changed.")
 
 
-def succeed(connection: psycopg.Connection, old: int, load_run_id: UUID, content: Content) -> int:
-    """A new attempt at the old one's file, in processing; it keeps the source's extraction time and file order."""
+def succeed(connection: psycopg.Connection, old: int, load_run_id: UUID, content: Content | None) -> int:
+    """A new attempt at the old one's file, in processing; it keeps the source's extraction time and file order.
+
+    `content`: what was read for it; None where nothing was, and it stands for what the old one had read.
+    """
     (new,) = connection.execute(
         "INSERT INTO etl.load_run_files (load_run_id, s3_bucket, s3_key, s3_version_id, file_hash, date_extracted,"
         " extract_type, per_org_id, practice_id, started_at, status, content_sha256, content_bytes,"
         " predecessor_load_run_file_id, original_load_run_file_id)"
-        " SELECT %(run)s, s3_bucket, s3_key, s3_version_id, %(sha)s || ':' || %(size)s || ':' || s3_key,"
-        " date_extracted, extract_type, per_org_id, practice_id, now(), 'processing', %(sha)s, %(size)s,"
+        " SELECT %(run)s, s3_bucket, s3_key, s3_version_id,"
+        " coalesce(%(sha)s::text || ':' || %(size)s::bigint || ':' || s3_key, file_hash), date_extracted, extract_type,"
+        " per_org_id, practice_id, now(), 'processing', coalesce(%(sha)s, content_sha256),"
+        " coalesce(%(size)s, content_bytes),"
         " load_run_file_id, coalesce(original_load_run_file_id, load_run_file_id)"
         " FROM etl.load_run_files WHERE load_run_file_id = %(old)s RETURNING load_run_file_id",
-        {"run": load_run_id, "sha": content.sha256, "size": content.size, "old": old},
+        {
+            "run": load_run_id,
+            "sha": content.sha256 if content else None,
+            "size": content.size if content else None,
+            "old": old,
+        },
     ).fetchone() or (0,)
     connection.execute(
         "UPDATE etl.load_run_files SET superseded_by_load_run_file_id = %s WHERE load_run_file_id = %s", [new, old]
@@ -139,10 +149,11 @@ def withdraw(connection: psycopg.Connection, new: int, old: int) -> None:
 
 @dataclass(frozen=True)
 class Staged:
-    """A file of a job, read into restage_build under a stand-in id below zero."""
+    """A file of a job, read into restage_build under a stand-in id below zero. `content`: None where it is not read,
+    as nothing is to count of it."""
 
     old: int
     load_run_id: UUID
     stand_in: int
-    content: Content
+    content: Content | None
     intake: Intake

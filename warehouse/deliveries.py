@@ -8,7 +8,20 @@ from uuid import UUID
 
 import psycopg
 
-from warehouse import build, builds, diff, downstream, ingest, locks, names, publish, runs, sources, suspensions
+from warehouse import (
+    build,
+    builds,
+    diff,
+    downstream,
+    ingest,
+    locks,
+    names,
+    publish,
+    quarantine,
+    runs,
+    sources,
+    suspensions,
+)
 from warehouse import change as changes
 from warehouse.diff import Counts
 from warehouse.errors import TellableError, reason_of
@@ -121,6 +134,9 @@ def _known(connection: psycopg.Connection, arrival: Arrival) -> NotLoaded | None
     run, status, loaded_hash = earlier
     if loaded_hash != runs.file_hash(arrival.address, arrival.content):
         return NotLoaded(arrival.address.key, "changed", f"its content has changed since run {run}: reprocess that run")
+    if status == quarantine.STATUS:
+        told = f"run {run} has quarantined it: roll back the job that made that run, or reprocess the file by its name"
+        return NotLoaded(arrival.address.key, "quarantined", told)
     if status == "completed":
         return NotLoaded(arrival.address.key, "loaded", f"loaded in run {run} already")
     return NotLoaded(arrival.address.key, "failed", f"its load in run {run} is {status}: reprocess that run")

@@ -1,5 +1,7 @@
 """Carries a diff into staging: only the rows that change, the counts checked; and notes which checks records broke."""
 
+from collections.abc import Iterable
+
 import psycopg
 from psycopg import sql
 
@@ -53,6 +55,21 @@ def apply(
             )
     hashes.made_by_trigger(connection)
     pins.release(connection, extract, space.table(extract, "keys"))
+
+
+def own_anew(connection: psycopg.Connection, change: Change, space: Workspace, left: Iterable[int]) -> None:
+    """A row that stays as it is, but was made by an attempt that has left, is owned by the one that wins it now."""
+    connection.execute(
+        sql.SQL(
+            "UPDATE {stg} s SET load_run_file_id = w.load_run_file_id FROM {keys} w"
+            " WHERE {same} AND w.place IS NOT NULL AND s.load_run_file_id = ANY({left})"
+        ).format(
+            stg=names.staging(change.extract),
+            keys=space.table(change.extract, "keys"),
+            same=names.same_key(change.extract, "s", "w"),
+            left=names.integers(left),
+        )
+    )
 
 
 _DELETE = (

@@ -31,6 +31,7 @@ from warehouse import (
     locks,
     names,
     publish,
+    quarantine,
     raw_removal,
     runs,
 )
@@ -65,12 +66,19 @@ class Work:
     `refold`: attempts whose raw records are only transformed again ("existing raw").
     `rewrite`: rows that these attempts own are written anew also where their values stay (mode replace).
     `delete_raw`: the raw records of the replaced attempts are deleted once their rows of staging are archived.
+    `quarantine`: attempts of which nothing counts any more; none is read, and each gets an attempt without records.
     The files may belong to several load runs; each of these gets a new load run of its own."""
 
     files: Mapping[int, Content] = field(default_factory=dict)
     refold: tuple[int, ...] = ()
     rewrite: bool = False
     delete_raw: bool = False
+    quarantine: tuple[int, ...] = ()
+
+    @property
+    def effect(self) -> str:
+        """What the list of effects calls its publish."""
+        return quarantine.EFFECT if self.quarantine else WITHOUT_RAW if self.delete_raw else "reprocess"
 
 
 @dataclass
@@ -96,7 +104,7 @@ def prepare(
     on. A file that cannot be read is named in `failed` and takes no part; the rest is built without it.
     """
     prepared, space = Prepared(), Workspace(writer.tag)
-    found = attempts.of_ids(connection, [*work.files, *work.refold])
+    found = attempts.of_ids(connection, [*work.files, *work.refold, *work.quarantine])
     so_far = Reading(files_all=len(work.files), bytes_all=sum(content.size for content in work.files.values()))
     for extract in registry.extracts:
         of_extract = [attempt for attempt in found if attempt.extract_type == extract.name]
@@ -104,9 +112,12 @@ def prepare(
             continue
         if work.refold:
             change = Change(extract, refold=tuple(a.load_run_file_id for a in of_extract), rewrite=work.rewrite)
+        elif work.quarantine:
+            prepared.staged[extract.table] = without = [quarantine.staged(attempt) for attempt in of_extract]
+            change = Change(extract, retire=tuple(file.old for file in without))
         else:
             change, so_far = _stage(connection, of_extract, extract, work, writer, prepared, so_far, told)
-        if not change.new:
+        if not (change.new or change.retire):
             continue
         told(Progress(f"build stg.{extract.table}", *astuple(so_far)))
         prepared.changes.append(change)
@@ -208,11 +219,11 @@ def execute(
             outcome = _publish(
                 connection,
                 registry,
+                work,
                 writer,
                 prepared,
-                reason,
-                expected,
-                delete_raw=work.delete_raw,
+                reason=reason,
+                expected=expected,
                 expected_raw=expected_raw,
             )
             failpoint("publishing")
@@ -225,12 +236,12 @@ def execute(
 def _publish(
     connection: psycopg.Connection,
     registry: Registry,
+    work: Work,
     writer: Writer,
     prepared: Prepared,
+    *,
     reason: str,
     expected: Mapping[str, Diff] | None,
-    *,
-    delete_raw: bool,
     expected_raw: Mapping[str, int] | None,
 ) -> dict[str, Any]:
     """In this order, so that staging is locked for as short as can be: attempts and raw, locks, diff, staging."""
@@ -243,15 +254,18 @@ def _publish(
         for staged in prepared.staged.get(extract.table, ()):
             attempts.supersede(connection, staged.old)
             files[staged.old] = attempts.succeed(connection, staged.old, new_runs[parents[staged.old]], staged.content)
-        _copy_raw(connection, extract, prepared, files, space)
+        if not work.quarantine:
+            _copy_raw(connection, extract, prepared, files, space)
     locks.tables(connection, [change.extract for change in prepared.changes], wait_ms=LOCK_WAIT_MS)
-    kept = raw_removal.keep(connection, registry, prepared.staged, writer, reason=reason) if delete_raw else {}
+    kept = raw_removal.keep(connection, registry, prepared.staged, writer, reason=reason) if work.delete_raw else {}
     diffs = {}
     for change in prepared.changes:
         diffs[change.extract.table] = _carry(connection, change, files, writer, prepared, space)
         _note_staging(connection, change, diffs[change.extract.table], prepared, space, new_runs)
     _refuse_other_than(expected, diffs)
-    for tables in prepared.staged.values():
+    if work.quarantine:
+        quarantine.close(connection, files.values(), reason)
+    for tables in prepared.staged.values() if not work.quarantine else ():
         for staged in tables:
             runs.complete_file(connection, files[staged.old], staged.intake)
     for new_run in new_runs.values():
@@ -261,13 +275,13 @@ def _publish(
         "load_runs": {str(parent): str(new_run) for parent, new_run in new_runs.items()},
         "files": {str(old): new for old, new in files.items()},
     }
-    if delete_raw:
+    if work.delete_raw:
         outcome["raw_deleted"] = gone = raw_removal.delete(connection, registry, prepared.staged, kept, writer)
         _refuse_other_raw(expected_raw, gone["records"])
         outcome["raw records deleted"] = gone["total"]
         failpoint("raw deleted")
     journal.record(connection, writer, PUBLISH, outcome)
-    journal.effect(connection, writer, WITHOUT_RAW if delete_raw else "reprocess", outcome)
+    journal.effect(connection, writer, work.effect, outcome)
     return outcome
 
 
@@ -285,8 +299,10 @@ def _new_run(connection: psycopg.Connection, parent: UUID, writer: Writer, reaso
     return new_run
 
 
-def _ids(prepared: Prepared, table: str, files: Mapping[int, int]) -> dict[int, int]:
-    return {staged.stand_in: files[staged.old] for staged in prepared.staged.get(table, ())}
+def _ids(prepared: Prepared, change: Change, files: Mapping[int, int]) -> dict[int, int]:
+    """The stand-in ids of what was read → the attempts that were made of it."""
+    staged = prepared.staged.get(change.extract.table, ()) if change.arrive else ()
+    return {file.stand_in: files[file.old] for file in staged}
 
 
 def _copy_raw(
@@ -325,12 +341,14 @@ def _carry(
     if build.outdated(connection, change, space):
         build.build(connection, change, space)
     found = diff.compute(connection, change, space)
-    ids = _ids(prepared, change.extract.table, files)
+    ids = _ids(prepared, change, files)
     before_images.keep(connection, change, space, writer)
     publish.apply(connection, change, space, found.counts, ids)
+    if not change.new:
+        publish.own_anew(connection, change, space, change.retire)
     if ids:  # a refold's records have been judged when they came
         publish.note_rejections(connection, change, space, ids)
-    staged = prepared.staged.get(change.extract.table, ())
+    staged = prepared.staged.get(change.extract.table, ()) if change.arrive else ()
     builds.note_read(connection, change.extract, {files[s.old]: s.intake.canonical for s in staged})
     builds.note_folded(connection, change.extract, change.refold)
     downstream.note(connection, change, space, found.counts, writer.job_id, ids)

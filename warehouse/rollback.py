@@ -124,7 +124,7 @@ def _take_back(
         builds.note_folded(connection, change.extract, change.revive)
         downstream.note(connection, change, space, found.counts, writer.job_id)
         restored = sum(_restore(connection, change, space, undo, resolved, job_id) for job_id in undo.jobs)
-        _own_anew(connection, change, space, resolved)
+        publish.own_anew(connection, change, space, resolved.withdrawn)
         tables[change.extract.table] = {**found.as_json(), "restored_exactly": restored}
     for new, old in resolved.withdrawals:
         attempts.withdraw(connection, new.load_run_file_id, old.load_run_file_id)
@@ -162,21 +162,6 @@ def _refuse_other_than(expected: Expected | None, extract: Extract, found: Diff,
             f"The before-image of stg.{extract.table} is not what it was at the preview of this rollback. Nothing was"
             " changed; ask for it again to see what can be given back now."
         )
-
-
-def _own_anew(connection: psycopg.Connection, change: Change, space: Workspace, resolved: Undoing) -> None:
-    """A row that stays as it is, but was made by an attempt that leaves, is owned by the one that wins it now."""
-    connection.execute(
-        sql.SQL(
-            "UPDATE {stg} s SET load_run_file_id = w.load_run_file_id FROM {keys} w"
-            " WHERE {same} AND w.place IS NOT NULL AND s.load_run_file_id = ANY({withdrawn})"
-        ).format(
-            stg=names.staging(change.extract),
-            keys=space.table(change.extract, "keys"),
-            same=names.same_key(change.extract, "s", "w"),
-            withdrawn=names.integers(resolved.withdrawn),
-        )
-    )
 
 
 def _restore(

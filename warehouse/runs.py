@@ -79,12 +79,12 @@ def fail_file(connection: psycopg.Connection, load_run_file_id: int, reason: str
 
 
 def finish(connection: psycopg.Connection, load_run_id: UUID) -> None:
-    """Sum the run up from its files. It is completed if any file is, failed if none."""
+    """Sum the run up from its files. It is completed if any file is, or is quarantined, and failed if none."""
     connection.execute(
         "UPDATE etl.load_runs r SET completed_at = clock_timestamp(), updated_at = clock_timestamp(),"
         " status = CASE WHEN f.completed > 0 THEN 'completed' ELSE 'failed' END, total_files_processed = f.completed,"
         " total_rows_ingested = f.ingested, total_rows_rejected = f.rejected"
-        " FROM (SELECT count(*) FILTER (WHERE status = 'completed') AS completed,"
+        " FROM (SELECT count(*) FILTER (WHERE status IN ('completed', 'quarantined')) AS completed,"
         " coalesce(sum(rows_ingested), 0) AS ingested, coalesce(sum(rows_rejected), 0) AS rejected"
         " FROM etl.load_run_files WHERE load_run_id = %(run)s) f WHERE r.load_run_id = %(run)s",
         {"run": load_run_id},

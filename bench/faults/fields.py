@@ -205,6 +205,11 @@ def _delete_raw(house: House, epoch: int) -> object:
     return house.reprocess(run, job=JOB, epoch=epoch, work=replace(house.work(run), delete_raw=True))
 
 
+def _quarantine(house: House, epoch: int) -> object:
+    run = _first_run(house)
+    return house.reprocess(run, job=JOB, epoch=epoch, work=Work(quarantine=tuple(house.work(run).files)))
+
+
 def _refold(house: House, epoch: int) -> object:
     files = tuple(a.load_run_file_id for a in attempts.of_runs(house.connection, [_first_run(house)]))
     return house.reprocess(_first_run(house), job=JOB, epoch=epoch, work=Work(refold=files))
@@ -228,6 +233,7 @@ def _load(house: House, epoch: int) -> object:
 OPERATIONS: dict[str, Operation] = {
     "reprocess": _reprocess,
     "delete raw": _delete_raw,
+    "quarantine": _quarantine,
     "refold": _refold,
     "rollback": _roll_back,
     "load": _load,

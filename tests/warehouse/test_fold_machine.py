@@ -112,12 +112,13 @@ def machine(url: str, registry, folder) -> type[RuleBasedStateMachine]:
         def next_file(self, day):
             return len(self.live) + 1, (date(2026, 1, 1) + timedelta(days=day)).strftime("%Y%m%d")
 
-        def publish(self, orders, *, rewrite=False, delete_raw=False):
-            """Reprocess these files as one job, exactly as its preview says."""
+        def publish(self, orders, *, rewrite=False, delete_raw=False, quarantine=False):
+            """Reprocess (or quarantine) these files as one job, exactly as its preview says."""
             former = {order: self.live[order] for order in orders}
             runs = [run for _day, _rows, run in former.values()]
             files = {k: v for run in runs for k, v in self.house.work(run).files.items()}
             work = Work(files=files, rewrite=rewrite, delete_raw=delete_raw)
+            work = Work(quarantine=tuple(files)) if quarantine else work
             preview = self.house.prepare(work)
             job, outcome = self.house.reprocess(runs[0], work=work, expected=preview.diffs)
             for order, (day, _old, run) in former.items():
@@ -137,6 +138,14 @@ def machine(url: str, registry, folder) -> type[RuleBasedStateMachine]:
             order = data.draw(st.sampled_from(sorted(self.live)))
             self.rewrite(data, [order])
             self.publish([order], rewrite=data.draw(st.booleans()), delete_raw=data.draw(st.booleans()))
+
+        @precondition(lambda self: self.live)
+        @rule(data=st.data())
+        def quarantine(self, data):
+            """Nothing of these files counts, until they are read anew or it is rolled back."""
+            orders = data.draw(st.lists(st.sampled_from(sorted(self.live)), min_size=1, max_size=2, unique=True))
+            self.written = {order: [] for order in orders}
+            self.publish(orders, quarantine=True)
 
         @precondition(lambda self: len(self.live) > 1)
         @rule(data=st.data())
