@@ -84,7 +84,7 @@ class AskReprocess(Strict):
     runs = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=MOST_RUNS)
     extracts = _names(64, 200, help_text="only these; none: all")
     # the library takes declared fields out of the class, so that its own attribute of this name stays
-    source = one_of(*planning.SOURCES, default="files", help_text="read the files again, or fold raw again")  # type: ignore[assignment]  # see above
+    source = one_of(*planning.SOURCES, default="files", help_text="nothing: quarantine the files")  # type: ignore[assignment]  # see above
     which = one_of(*planning.WHICH, default="all")
     since = _day(help_text="extracted on this day (UTC) or later")
     until = _day(help_text="extracted on this day (UTC) or before")

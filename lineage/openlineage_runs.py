@@ -30,7 +30,7 @@ from warehouse.registry import Extract, Registry
 
 PRODUCER = "urn:restage"
 LOAD = "restage.load_run"
-READS_RAW = ("reprocess", "rollout", "rollback")
+READS_RAW = ("reprocess", "rollout", "rollback", "quarantine")
 ENDS = {
     "job succeeded": RunState.COMPLETE,
     "job partial": RunState.COMPLETE,

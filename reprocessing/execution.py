@@ -9,7 +9,7 @@ import psycopg
 from jobs.kinds import Kind, Preview, Run, Steps, writer_of
 from jobs.models import Job, Plan
 from reprocessing import breaker, breaker_evidence, estimates, planning, rolling_back, rollout, rollout_acts, versions
-from reprocessing.planning import REPROCESS, ROLLOUT, CannotPlanError
+from reprocessing.planning import NOTHING, QUARANTINE, REPROCESS, ROLLOUT, CannotPlanError
 from warehouse import aside, diff, discovery, downstream, journal, raw_removal, registry, reprocess, room
 from warehouse.build import Workspace
 from warehouse.registry import Registry
@@ -24,6 +24,8 @@ def _work(run: Run) -> Work:
     rewrite = plan.options.get("mode") == "replace"
     if plan.options["source"] == "raw":
         return Work(refold=tuple(item["file"] for item in plan.included), rewrite=rewrite)
+    if plan.options["source"] == NOTHING:
+        return Work(quarantine=tuple(item["file"] for item in plan.included))
     files = {item["file"]: Content(item["sha256"], item["bytes"]) for item in plan.included}
     return Work(files=files, rewrite=rewrite, delete_raw=planning.deletes_raw(plan))
 
@@ -117,6 +119,18 @@ def _given_up(connection: psycopg.Connection, job: Job) -> None:
         discovery.note_failed_try(connection, job.pk, file, "The worker died while it read the file.")
 
 
+def _preview_quarantine(run: Run) -> Preview:
+    """What leaves staging and what comes back from files before. No circuit breaker has a say: nothing is read."""
+    writer, plan, known = writer_of(run), run.job.plan, registry.current()
+    versions.refuse_another(known, plan)
+    journal.raise_fence(run.connection, writer)
+    began, needed = monotonic(), _room(run)
+    effect = _effect(run, reprocess.prepare(run.connection, known, _work(run), writer, run.progress))
+    records = sum(item["records"] or 0 for item in plan.included)
+    preview = {**effect, "room": asdict(needed), **estimates.measured(plan, records, monotonic() - began)}
+    return Preview(plan.included, list(plan.excluded), preview)
+
+
 def _preview_rollout(run: Run) -> Preview:
     """The dry run of the whole selection, split into waves."""
     return rollout.with_waves(run.job.plan, _preview_reprocess(run))
@@ -157,6 +171,14 @@ KINDS = (
         _given_up,
     ),
     rolling_back.KIND,
+    Kind(
+        QUARANTINE,
+        "Quarantine",
+        True,
+        _preview_quarantine,
+        _execute_reprocess,
+        lambda connection, job_id: journal.done(connection, job_id, PUBLISH),
+    ),
     Kind(
         ROLLOUT,
         "Rollout",

@@ -61,6 +61,7 @@ class ReprocessForm(forms.Form):
         [
             ("files", "The delivered files again (a new attempt at each file)"),
             ("raw", "The raw records that are there (only staging is made anew)"),
+            ("nothing", "Nothing: quarantine the files, so that nothing of them counts until that is rolled back"),
         ],
         required=True,
     )

@@ -117,7 +117,7 @@ def _can_be_cancelled(found: Job) -> bool:
 
 
 def _can_be_rolled_back(found: Job) -> bool:
-    return not rollback_requests.can_be_asked(found) and found.plan.options["source"] == "files"
+    return not rollback_requests.can_be_asked(found) and found.plan.options["source"] != "raw"
 
 
 def _undone(found: Job) -> list[Job]:

@@ -10,7 +10,7 @@ import psycopg
 
 from jobs.models import Job, Plan
 from reprocessing.waves import Rules
-from warehouse import attempts, builds, history
+from warehouse import attempts, builds, history, quarantine
 from warehouse.amounts import things
 from warehouse.attempts import Attempt
 from warehouse.diff import Diff
@@ -20,12 +20,15 @@ from warehouse.registry import Registry
 
 REPROCESS = "reprocess"
 ROLLOUT = "rollout"
-KINDS = (REPROCESS, ROLLOUT)
-SOURCES = ("files", "raw")
+QUARANTINE = "quarantine"
+KINDS = (REPROCESS, ROLLOUT, QUARANTINE)
+NOTHING = "nothing"
+SOURCES = ("files", "raw", NOTHING)
 WHICH = ("all", "failed")
 MODES = ("incremental", "replace")
 RAW_HISTORIES = ("supersede", "delete")
 DECLARATIONS = ("current", "original")
+UNREAD = ("supersede", "incremental", "current")  # the only choices where nothing is read
 
 
 class CannotPlanError(TellableError):
@@ -36,7 +39,8 @@ class CannotPlanError(TellableError):
 class Options:
     """What was asked for: one filter for every step of the job.
 
-    `extracts`: of these extracts only (none: all). `source`: "files" or "raw". `since`, `until`: extracted by the
+    `extracts`: of these extracts only (none: all). `source`: "files", "raw", or "nothing" (a quarantine: nothing of the
+    files counts until they are read again or the job is rolled back). `since`, `until`: extracted by the
     source on these days or between them (in UTC). `files`: only these attempts, by load_run_file_id (None: all);
     `keys`: only files of these names (none: all). `mode`: "incremental" writes the rows that change, "replace" every
     row that the files own. `raw_history`: what becomes of the replaced attempts' raw records. `declaration`: "current",
@@ -130,7 +134,7 @@ def select(
         if not code and options.declaration == "original" and not item["declaration"]:
             code, reason = "unknown declaration", "it was loaded before the declarations of files were kept"
         if not code and options.source == "files":
-            code, reason = _verify_source(attempt, item)
+            code, reason = _verify_source(attempt, item) or _kept_out(attempt, item, options)
         if code:
             selection.excluded.append({**item, "code": code, "reason": reason})
         else:
@@ -153,6 +157,11 @@ def _refuse(options: Options, registry: Registry, found: Sequence[Attempt]) -> N
         raise CannotPlanError(
             "Only the raw records of replaced attempts can be deleted, and making staging anew from raw replaces none."
             " Read the delivered files again, or keep the raw records."
+        )
+    if options.source == NOTHING and (options.raw_history, options.mode, options.declaration) != UNREAD:
+        raise CannotPlanError(
+            "A quarantine reads nothing and keeps the raw records: it takes no way of writing, no declaration and no"
+            " deletion."
         )
     if unknown := [name for name in options.extracts if name not in registry]:
         raise CannotPlanError(f"There is no extract {', '.join(unknown)}.")
@@ -190,23 +199,35 @@ def _left_out(attempt: Attempt, registry: Registry, options: Options) -> tuple[s
         return "other extract", "its extract was not asked for"
     if attempt.extract_type not in registry:
         return "undeclared", f"nothing declares extract {attempt.extract_type}"
-    if options.which == "failed" and attempt.status == "completed":
+    if options.which == "failed" and attempt.status in ("completed", quarantine.STATUS):
         return "not failed", "only failed files were asked for"
+    if options.source != "files" and attempt.status == quarantine.STATUS:
+        return "quarantined", "nothing of it counts"
+    if options.source == NOTHING and attempt.status != "completed":
+        return "nothing counts", "it was never loaded completely, so nothing of it counts"
     if options.source == "raw" and attempt.status != "completed":
         return "no raw records", "it was never loaded completely, so raw holds nothing of it"
     return None
 
 
-def _verify_source(attempt: Attempt, item: dict[str, Any]) -> tuple[str, str]:
+def _verify_source(attempt: Attempt, item: dict[str, Any]) -> tuple[str, str] | None:
     """Bind the item to the content that the file has now; say loudly where it is another than at first (None: nobody
-    kept what it was then)."""
+    kept what it was then). Why it is left out, if it is."""
     try:
         content = attempt.address.content()
     except (TellableError, OSError) as error:
         return "missing", reason_of(error)
     item |= {"sha256": content.sha256, "bytes": content.size}
     item["changed"] = None if attempt.content is None else attempt.content != content
-    return "", ""
+    return None
+
+
+def _kept_out(attempt: Attempt, item: Mapping[str, Any], options: Options) -> tuple[str, str]:
+    """A quarantined file is read again where it was delivered anew, or where it is asked for by name."""
+    named = options.files is not None or bool(options.keys)
+    if attempt.status != quarantine.STATUS or item["changed"] or named:
+        return "", ""
+    return "quarantined", "nothing of it counts; roll its quarantine back, or ask for this file by its name"
 
 
 def plan(selection: Selection, options: Options, reason: str, waves: Rules | None = None) -> Plan:
@@ -214,6 +235,8 @@ def plan(selection: Selection, options: Options, reason: str, waves: Rules | Non
 
     Raises CannotPlanError when no file is included, or where no wave could be taken back.
     """
+    if waves and options.source == NOTHING:
+        raise CannotPlanError("A quarantine takes effect at once, without waves: publish at once.")
     if waves and options.raw_history == "delete":
         raise CannotPlanError(
             "A rollout keeps the raw records of replaced attempts, so that each wave can be rolled back. Publish at"
@@ -224,7 +247,7 @@ def plan(selection: Selection, options: Options, reason: str, waves: Rules | Non
         runs = ", ".join(str(run) for run in selection.load_runs[:3]) + (", …" if len(selection.load_runs) > 3 else "")
         raise CannotPlanError(f"No file of load run {runs} would be read. {why}".strip())
     return Plan(
-        kind=ROLLOUT if waves else REPROCESS,
+        kind=ROLLOUT if waves else QUARANTINE if options.source == NOTHING else REPROCESS,
         reason=reason,
         options=options.as_json() | (waves.as_json() if waves else {}),
         included=selection.included,

@@ -23,6 +23,7 @@ from warehouse.errors import TellableError
 from warehouse.freshness import Live
 
 MOST_OUTDATED = 2_000  # files of one job
+RETRIED = (planning.REPROCESS, planning.QUARANTINE)
 
 
 def ask_reprocess(
@@ -138,7 +139,7 @@ def ask_retry(url: str, job: Job, *, actor: User, past_blackout: str = "", origi
 
 def left_to_retry(job: Job) -> list[dict[str, Any]]:
     """The files that ask_retry() takes."""
-    return job.to_retry if job.kind == planning.REPROCESS and not job.dry_run else []
+    return job.to_retry if job.kind in RETRIED and not job.dry_run else []
 
 
 def ask_outdated(

@@ -20,6 +20,7 @@ ENDED = (Request.State.CHANGES, Request.State.REJECTED, Request.State.WITHDRAWN,
 RIGHTS = {
     planning.REPROCESS: rights.REPROCESS,
     planning.ROLLOUT: rights.REPROCESS,
+    planning.QUARANTINE: rights.REPROCESS,
     rolling_back.NAME: rights.ROLL_BACK,
     RESTORE: rights.RESTORE,
 }

@@ -12,5 +12,6 @@ class VerdictsConfig(AppConfig):
         from reprocessing import rule_kinds, wave_checks
 
         rule_kinds.register(acting.BAD_VERDICT)
+        rule_kinds.register(acting.WRONG_QUARANTINED)
         wave_checks.judged_by(waves.of_wave)
         regularly(upkeep.by_the_clock, every=upkeep.EVERY, failing="New files could not be judged")

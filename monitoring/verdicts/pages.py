@@ -112,10 +112,13 @@ def of_file(request: Asked, file: int) -> HttpResponse:
 
 
 def _about(request: Asked, verdict: QualityVerdict) -> dict[str, object]:
+    delivered = LoadRunFile.objects.select_related("superseded_by").filter(pk=verdict.load_run_file_id).first()
+    counts = delivered is not None and delivered.status == "completed" and delivered.superseded_at is None
     found = sorted(verdict.findings, key=lambda one: list(CHANNELS).index(one["channel"]))
     return {
         "verdict": verdict,
-        "delivered": LoadRunFile.objects.filter(pk=verdict.load_run_file_id).first(),
+        "delivered": delivered,
+        "may_quarantine": counts and rights.may(request.user, rights.REPROCESS),
         "channels": [
             (CHANNELS[channel], list(those)) for channel, those in groupby(found, key=lambda one: one["channel"])
         ],

@@ -30,16 +30,22 @@ def two(house: House):
 
 
 def test_rows_fall_back_to_the_file_before_or_go(house: House, two):
-    first, second = two
-    old = files(house, first)[0]
-
-    _job, outcome = quarantined(house, second)
+    _job, outcome = quarantined(house, two[1])
 
     assert house.staged() == {"1": ("10.00", None), "2": ("20.00", None), "9": ("90.00", None)}
-    assert set(owners(house).values()) == {old}  # of 2 too, though it stays as it is
     counts = outcome["tables"]["visits"]
     assert (counts["deleted"], counts["updated"], counts["inserted"]) == (1, 1, 0)
     assert house.violations() == 0
+
+
+def test_a_row_that_stays_is_owned_by_the_file_that_makes_it_now(house: House):
+    newer = house.deliver("20260106", row("2", "20"))
+    older = house.deliver("20260105", row("2", "20"))
+    assert owners(house) == {"2": files(house, newer)[0]}
+
+    quarantined(house, newer)
+
+    assert owners(house) == {"2": files(house, older)[0]}
 
 
 def test_its_raw_records_stay_and_the_run_says_why(house: House, two):

@@ -14,14 +14,19 @@ from warehouse.commands import AnsweringCommand, Refusal, a_day, an_id, answer, 
 
 
 class Command(AnsweringCommand):
-    help = "Reads the files of a load run again, shows what that changes, and publishes it."
+    help = "Reads the files of a load run again (or quarantines them), shows what that changes, and publishes it."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("run", type=an_id, nargs="+", help="the load runs; all of them become one plan")
         parser.add_argument("--reason", required=True, help="why; everybody who follows the job reads it")
         parser.add_argument("--extract-types", nargs="+", default=[], metavar="TYPE", help="only these extracts")
         parser.add_argument("--files", choices=WHICH[::-1], default="all", help="only the failed files, or all")
-        parser.add_argument("--source", choices=SOURCES, default="files", help="read the files, or fold raw again")
+        parser.add_argument(
+            "--source",
+            choices=SOURCES,
+            default="files",
+            help="read the files, or fold raw again; nothing: quarantine them",
+        )
         parser.add_argument(
             "--from", dest="since", type=a_day, metavar="D", help="extracted on this day or later (UTC)"
         )

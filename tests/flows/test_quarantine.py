@@ -1,0 +1,185 @@
+"""A file is quarantined by page, command and rule: planned, previewed, approved, done, and taken back."""
+
+from datetime import timedelta
+from io import StringIO
+from uuid import UUID
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from approvals import gate
+from jobs.models import Job
+from monitoring.verdicts import acting
+from monitoring.verdicts.models import QualityVerdict
+from reprocessing import requests, rollback_requests, triggers
+from reprocessing.asking_models import Sighting, Trigger
+from reprocessing.planning import CannotPlanError, Options
+from reprocessing.waves import Rules
+from tests.house import House, row
+from tests.workers import finished, worked
+
+pytestmark = pytest.mark.django_db(databases="__all__")
+NOTHING = {"source": "nothing", "which": "all"}
+
+
+@pytest.fixture
+def wrong(console: House):
+    """The run of a file that was loaded after a good one, and its file."""
+    console.deliver("20260105", row("1", "10"))
+    run = console.deliver("20260106", row("1", "99"), row("2", "99"))
+    return run, 2
+
+
+@pytest.fixture
+def ask(people, settings):
+    def asked(run, *, actor="operator", dry_run=False, waves=None, **options):
+        return requests.ask_reprocess(
+            settings.WAREHOUSE_URL,
+            [run],
+            Options(**{"source": "nothing", **options}),
+            reason="the fees are those of another practice",
+            actor=people[actor],
+            dry_run=dry_run,
+            waves=waves,
+        )
+
+    return asked
+
+
+def approved(job, people):
+    job = worked(job)
+    assert job.state == "awaiting approval"
+    gate.decide(job.approval, people["reviewer"], approve=True, digest=job.plan.digest, reason="")
+    return worked(job)
+
+
+def test_the_whole_story_by_page(console: House, wrong, as_, people, settings):
+    run, file = wrong
+    QualityVerdict.objects.create(
+        load_run_file_id=file,
+        load_run_id=run,
+        extract="Visits",
+        feed="a",
+        judged_at=timezone.now(),
+        level="block",
+        score=12.0,
+        limit=6.0,
+        rows=2,
+        compared_with=12,
+    )
+    client = as_("operator")
+    page = client.get(f"/quality/files/{file}/").content.decode()
+    address = f"/runs/{run}/reprocess/?source=nothing&amp;which=all&amp;only_files={file}"
+    assert address in page
+    assert address not in as_("viewer").get(f"/quality/files/{file}/").content.decode()
+    form = client.get(address.replace("&amp;", "&"))
+    assert [item["file"] for item in form.context["selection"].included] == [file]
+
+    client.post(f"/runs/{run}/reprocess/", {**NOTHING, "only_files": file, "reason": "fees of another practice"})
+    job = worked(Job.objects.get())
+    before = client.get(job.get_absolute_url()).content.decode()
+    assert "Quarantine 1 file: nothing of it counts any more" in before and "Can be taken back exactly" in before
+    assert job.plan.tables["visits"]["deleted"] == job.plan.tables["visits"]["updated"] == 1
+
+    job = approved(job, people)
+    assert (job.state, job.tables) == ("succeeded", job.plan.tables)
+    assert console.staged() == {"1": ("10.00", None)}
+    after = client.get(job.get_absolute_url()).content.decode()
+    assert "nothing of 1 file counts, until this job is rolled back" in after
+    assert "Quarantined: nothing of it counts" in client.get(f"/quality/files/{file}/").content.decode()
+    made = job.outcome["load_runs"][str(run)]
+    assert "Quarantined" in client.get(f"/runs/{made}/").content.decode()
+
+    way_back = rollback_requests.ask(settings.WAREHOUSE_URL, job, reason="it was right", actor=people["operator"])
+    assert approved(way_back, people).state == "succeeded"
+    assert console.staged() == {"1": ("99.00", None), "2": ("99.00", None)}
+    job.refresh_from_db()
+    assert (job.state, console.violations()) == ("rolled back", 0)
+
+
+def test_by_command(console: House, wrong, people):
+    run, _file = wrong
+    call_command(
+        *("reprocess", str(run), "--source", "nothing", "--reason", "wrong", "--as", "operator"),
+        stdout=StringIO(),
+        stderr=StringIO(),
+    )
+    job = approved(Job.objects.get(), people)
+    assert (job.kind, job.state, console.staged()) == ("quarantine", "succeeded", {"1": ("10.00", None)})
+
+
+def test_a_dry_run_changes_nothing(console: House, wrong, ask):
+    before = console.state()
+    job = worked(ask(wrong[0], dry_run=True))
+    assert (job.state, job.plan.tables["visits"]["deleted"], console.state()) == ("previewed", 1, before)
+
+
+@pytest.mark.parametrize(
+    ("odd", "told"),
+    [
+        ({"raw_history": "delete"}, "keeps the raw records"),
+        ({"mode": "replace"}, "no way of writing"),
+        ({"waves": Rules((50.0, 100.0), "file", 0, 0)}, "without waves"),
+    ],
+)
+def test_what_does_not_go_with_it_is_refused(wrong, ask, odd, told):
+    with pytest.raises(CannotPlanError, match=told):
+        ask(wrong[0], **odd)
+    assert not Job.objects.exists()
+
+
+def test_who_may_not_ask_is_refused(wrong, as_):
+    answer = as_("viewer").post(f"/runs/{wrong[0]}/reprocess/", {**NOTHING, "reason": "r"})
+    assert (answer.status_code, Job.objects.exists()) == (403, False)
+
+
+def test_a_quarantined_file_is_read_again_only_by_name_or_when_it_is_delivered_anew(console: House, wrong, ask, people):
+    job = approved(ask(wrong[0]), people)
+    made = UUID(job.outcome["load_runs"][str(wrong[0])])
+    with pytest.raises(CannotPlanError, match="quarantine back"):
+        ask(made, source="files")
+    with pytest.raises(CannotPlanError, match="nothing of it counts"):
+        ask(made, source="raw")
+    with pytest.raises(CannotPlanError, match="nothing of it counts"):
+        ask(made)
+    named = ask(made, source="files", keys=("a_visits_20260106.csv",), dry_run=True)
+    assert worked(named).plan.tables["visits"]["inserted"] == 1
+    console.write("20260106", row("1", "11"))
+    anew = finished(ask(made, source="files"))
+    assert (anew.state, console.staged()) == ("succeeded", {"1": ("11.00", None)})
+    assert console.violations() == 0
+
+
+def test_a_file_that_was_never_loaded_cannot_be_quarantined(console: House, ask):
+    console.write("20260105", row("1"))
+    (console.folder / "b_visits_20260105.csv").write_text("not,this,header\n")
+    (loaded,) = console.load().runs
+    job = ask(loaded.load_run_id)
+    assert [(item["key"], item["code"]) for item in job.plan.excluded] == [("b_visits_20260105.csv", "nothing counts")]
+
+
+def test_a_rule_asks_for_it_and_somebody_decides(console: House, wrong, people, settings):
+    run, file = wrong
+    trigger = Trigger.objects.create(
+        name="wrong files", kind=acting.QUARANTINE, owner=people["operator"], extract="Visits"
+    )
+    verdict = QualityVerdict.objects.create(
+        load_run_file_id=file,
+        load_run_id=run,
+        extract="Visits",
+        judged_at=timezone.now(),
+        level="block",
+        score=12.0,
+        limit=6.0,
+        rows=2,
+        compared_with=12,
+        findings=[{"channel": "proof", "column": "fee", "measure": "not_number", "told": "fee is no number."}],
+    )
+    assert acting.tell(verdict, None, timezone.now()) == 1
+    triggers.judge(settings.WAREHOUSE_URL, timezone.now() + timedelta(minutes=30))
+    job = Job.objects.get()
+    assert (Sighting.objects.get(trigger=trigger).came, job.kind) == ("fired", "quarantine")
+    assert [item["file"] for item in job.plan.included] == [file]
+    assert worked(job).state == "awaiting approval"
+    assert console.staged()["2"] == ("99.00", None)
