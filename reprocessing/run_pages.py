@@ -99,6 +99,7 @@ def reprocess(request: Asked, load_run_id: UUID) -> HttpResponseBase:
     else:
         form, waves = ReprocessForm(request.GET or None, extracts=names, files=files, initial=initial), WavesForm()
         form.is_valid()
+        form.errors.pop("reason", None)  # it is still to be said
     shown = form.options() if form.is_bound else planning.Options(which=initial["which"])
     selection, refused = _selection(load_run_id, shown)
     context = {
@@ -107,6 +108,7 @@ def reprocess(request: Asked, load_run_id: UUID) -> HttpResponseBase:
         "past": PastBlackoutForm(request.POST or None, blackouts.now_in_force()),
         "waves_form": waves,
         "selection": selection,
+        "quarantines": shown.source == planning.NOTHING,
         "refused": refused,
     }
     part = "#selection" if request.headers.get("HX-Target") == "selection" else ""

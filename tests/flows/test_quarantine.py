@@ -75,6 +75,7 @@ def test_the_whole_story_by_page(console: House, wrong, as_, people, settings):
     assert address not in as_("viewer").get(f"/quality/files/{file}/").content.decode()
     form = client.get(address.replace("&amp;", "&"))
     assert [item["file"] for item in form.context["selection"].included] == [file]
+    assert "What would be quarantined" in form.content.decode() and "Say why" not in form.content.decode()
 
     client.post(f"/runs/{run}/reprocess/", {**NOTHING, "only_files": file, "reason": "fees of another practice"})
     job = worked(Job.objects.get())
