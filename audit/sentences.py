@@ -60,6 +60,7 @@ SENTENCES = {
     "logged in": "logged in",
     "logged out": "logged out",
     "login refused": "tried to log in and was refused",
+    "login held off": "tried to log in after too many wrong passwords",
     "confirmation held off": "was kept from trying further passwords for a while",
     "second factor set up": "set up a second factor",
     "second factor replaced": "replaced the second factor",

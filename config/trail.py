@@ -1,24 +1,16 @@
 """What the trail hears of a request: its circumstances, a refusal, and that without a trail nothing is done."""
 
 from collections.abc import Callable
-from typing import Any
 from uuid import uuid4
 
-from django.contrib.auth.forms import AuthenticationForm
-from django.contrib.auth.models import User
-from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, OperationalError, ProgrammingError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.utils import timezone
 
-from approvals import confirming
 from audit import attempts, circumstances, database
-from audit.transitions import record, write
 
 Answer = Callable[[HttpRequest], HttpResponse]
-
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 API = "/api/"
@@ -79,29 +71,3 @@ def _without_trail(request: HttpRequest) -> HttpResponse:
         },
         status=503,
     )
-
-
-class Login(LoginView):
-    """Django's, with a trace of who came in and who was turned away."""
-
-    redirect_authenticated_user = True
-
-    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        answer = super().form_valid(form)
-        confirming.note_login(self.request.session, timezone.now())
-        record(form.get_user(), "logged in", form.get_user())
-        return answer
-
-    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        """The name only where it is somebody's: people type their password there."""
-        known = User.objects.filter(username=form.cleaned_data.get("username", "")).first()
-        subject = f"user:{known.pk}" if known else "user:unknown"
-        write(None, "login refused", subject, {"name": known.get_username()} if known else {}, result="refused")
-        return super().form_invalid(form)
-
-
-class Logout(LogoutView):
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if isinstance(request.user, User):
-            record(request.user, "logged out", request.user)
-        return super().post(request, *args, **kwargs)

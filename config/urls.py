@@ -8,7 +8,7 @@ from approvals import pages as approval_pages
 from archives import cleaning_pages, cold_pages, hold_pages, image_pages, recovery_pages, restore_pages
 from archives import pages as archive_pages
 from audit import pages as audit_pages
-from config import story_pages, theme, trail
+from config import logins, story_pages, theme
 from lineage import pages as lineage_pages
 from monitoring import dashboard_pages, metrics_pages
 from monitoring.alerts import pages as alert_pages
@@ -36,8 +36,8 @@ urlpatterns = [
     path("figures/<slug:table>/export/", dashboard_pages.export, name="export_figures"),
     path("healthz", metrics_pages.healthz, name="healthz"),
     path("metrics", metrics_pages.prometheus, name="metrics"),
-    path("login/", trail.Login.as_view(), name="login"),
-    path("logout/", trail.Logout.as_view(), name="logout"),
+    path("login/", logins.Login.as_view(), name="login"),
+    path("logout/", logins.Logout.as_view(), name="logout"),
     path("theme/", theme.choose, name="theme"),
     path("runs/", run_pages.runs_page, name="runs"),
     path("runs/<uuid:load_run_id>/", run_pages.run, name="run"),

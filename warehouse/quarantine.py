@@ -12,7 +12,6 @@ from warehouse.attempts import Attempt, Staged
 from warehouse.ingest import Intake
 
 STATUS = "quarantined"
-EFFECT = "quarantine"
 
 
 def staged(attempt: Attempt) -> Staged:

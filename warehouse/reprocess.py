@@ -49,7 +49,7 @@ from warehouse.sources import Content
 
 LOCK_WAIT_MS = 30_000
 PUBLISH = "publish"
-WITHOUT_RAW = "reprocess and delete raw"
+WITHOUT_RAW, QUARANTINE = "reprocess and delete raw", "quarantine"
 
 
 class ChangedSincePreviewError(TellableError):
@@ -74,11 +74,6 @@ class Work:
     rewrite: bool = False
     delete_raw: bool = False
     quarantine: tuple[int, ...] = ()
-
-    @property
-    def effect(self) -> str:
-        """What the list of effects calls its publish."""
-        return quarantine.EFFECT if self.quarantine else WITHOUT_RAW if self.delete_raw else "reprocess"
 
 
 @dataclass
@@ -281,7 +276,12 @@ def _publish(
         outcome["raw records deleted"] = gone["total"]
         failpoint("raw deleted")
     journal.record(connection, writer, PUBLISH, outcome)
-    journal.effect(connection, writer, work.effect, outcome)
+    journal.effect(
+        connection,
+        writer,
+        QUARANTINE if work.quarantine else WITHOUT_RAW if work.delete_raw else "reprocess",
+        outcome,
+    )
     return outcome
 
 

@@ -77,6 +77,11 @@ def _named(call: ast.Call) -> ast.expr | None:
     return None
 
 
+def _either(named: ast.expr) -> list[ast.expr]:
+    """What stands in the branches of a conditional expression."""
+    return [*_either(named.body), *_either(named.orelse)] if isinstance(named, ast.IfExp) else [named]
+
+
 def _written() -> tuple[set[str], set[str]]:
     """The actions that calls name, and the modules with calls that name them another way."""
     actions: set[str] = set()
@@ -85,7 +90,7 @@ def _written() -> tuple[set[str], set[str]]:
         known = _constants(tree)
         for node in ast.walk(tree):
             named = _named(node) if isinstance(node, ast.Call) else None
-            for part in [named.body, named.orelse] if isinstance(named, ast.IfExp) else [named] if named else []:
+            for part in _either(named) if named else ():
                 if isinstance(part, ast.Constant):
                     actions.add(str(part.value))
                 elif isinstance(part, ast.Name) and part.id in known:
