@@ -14,13 +14,14 @@ from rest_framework.exceptions import ValidationError
 
 from api.models import Token
 from api.resources import Strict, one_of
-from archives import keeping, restore_requests
+from archives import cleaning, keeping, recovering, restore_requests
 from archives.restore_requests import Wanted
 from jobs.models import Job
 from jobs.origin import Origin
 from reprocessing import planning, requests, rollback_requests
 from reprocessing.planning import Options
 from reprocessing.waves import BY, MOST_PAUSE_MINUTES, SHARES, UNTIL_PROMOTED, Rules
+from warehouse.connections import connect
 from warehouse.restore_classes import ON_NEWER, SKIP
 from warehouse.restoring import INTO, STAGING
 
@@ -137,6 +138,37 @@ class AskRestore(Strict):
     dry_run = serializers.BooleanField(default=False)
 
 
+class AskUnpin(Strict):
+    kind = one_of("unpin")
+    reason = _reason()
+    job = serializers.UUIDField(help_text="the restore that keeps rows against raw")
+
+
+class AskRecover(Strict):
+    kind = one_of("recover")
+    reason = _reason()
+    table = serializers.CharField(max_length=63, help_text="of staging, without the schema")
+    at = serializers.DateTimeField(default=None, allow_null=True, help_text="the moment; without a zone: the console's")
+    before_job = serializers.UUIDField(default=None, allow_null=True, help_text="just before its first effect")
+    run = serializers.UUIDField(default=None, allow_null=True, help_text="only the rows that it owned then")
+    into = one_of(*recovering.INTO, default=recovering.SIDE)
+    dry_run = serializers.BooleanField(default=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if (attrs["at"] is None) == (attrs["before_job"] is None):
+            raise ValidationError({"at": ["Name a moment or a job before which, one of both."]})
+        return attrs
+
+
+class AskCleanup(Strict):
+    kind = one_of("cleanup")
+    reason = _reason()
+    older_than = serializers.IntegerField(
+        min_value=0, max_value=36_500, default=None, allow_null=True, help_text="archived more than so many days ago"
+    )
+    dry_run = serializers.BooleanField(default=False)
+
+
 class AskRollback(Strict):
     kind = one_of("rollback")
     reason = _reason()
@@ -205,6 +237,38 @@ def _restore(asker: Asker, given: dict[str, Any]) -> Job:
     )
 
 
+def _unpin(asker: Asker, given: dict[str, Any]) -> Job:
+    return restore_requests.ask_unpin(
+        settings.WAREHOUSE_URL, _job(given["job"]), reason=given["reason"], actor=asker.user, origin=asker.origin()
+    )
+
+
+def _recover(asker: Asker, given: dict[str, Any]) -> Job:
+    wanted = recovering.Asked(given["table"], given["at"] or given["before_job"], given["run"], given["into"])
+    with connect(settings.WAREHOUSE_URL, purpose="plan") as connection:
+        return recovering.ask(
+            connection,
+            wanted,
+            reason=given["reason"],
+            actor=asker.user,
+            now=timezone.now(),
+            dry_run=given["dry_run"],
+            origin=asker.origin(),
+        )
+
+
+def _cleanup(asker: Asker, given: dict[str, Any]) -> Job:
+    return cleaning.ask(
+        settings.WAREHOUSE_URL,
+        reason=given["reason"],
+        actor=asker.user,
+        now=timezone.now(),
+        older_than=given["older_than"],
+        dry_run=given["dry_run"],
+        origin=asker.origin(),
+    )
+
+
 def _rollback(asker: Asker, given: dict[str, Any]) -> Job:
     return rollback_requests.ask(
         settings.WAREHOUSE_URL,
@@ -246,6 +310,9 @@ KINDS = {
     "reprocess": Kind(AskReprocess, _reprocess),
     "archive": Kind(AskArchive, _archive),
     "restore": Kind(AskRestore, _restore),
+    "unpin": Kind(AskUnpin, _unpin),
+    "recover": Kind(AskRecover, _recover),
+    "cleanup": Kind(AskCleanup, _cleanup),
     "rollback": Kind(AskRollback, _rollback),
     "retry": Kind(AskRetry, _retry),
 }

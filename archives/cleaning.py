@@ -13,6 +13,7 @@ from access import rights
 from jobs import submission
 from jobs.kinds import Described, Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
+from jobs.origin import Origin
 from warehouse import archive_judging, archive_removal, journal, registry
 from warehouse.amounts import megabytes, things, word
 from warehouse.archive_judging import Verdict
@@ -29,9 +30,17 @@ class CleaningError(TellableError):
 
 
 def ask(
-    url: str, *, reason: str, actor: User, now: datetime, older_than: int | None = None, dry_run: bool = False
+    url: str,
+    *,
+    reason: str,
+    actor: User,
+    now: datetime,
+    older_than: int | None = None,
+    dry_run: bool = False,
+    origin: Origin | None = None,
 ) -> Job:
     """Plan a cleanup of what has expired at `now`; of what was archived more than `older_than` days before, if given.
+    `origin`: what asks, on whose behalf.
 
     Raises PermissionDenied, CleaningError, UnreachableWarehouseError.
     """
@@ -39,13 +48,21 @@ def ask(
     active = Job.objects.filter(kind=NAME, state__in=Job.ACTIVE, dry_run=False).first()
     if active and not dry_run:
         raise CleaningError(f"Job {active.pk} cleans up already ({active.state}). Nothing was asked for.")
-    return submit(actor, reason=reason, now=now, older_than=older_than, dry_run=dry_run)
+    return submit(actor, reason=reason, now=now, older_than=older_than, dry_run=dry_run, origin=origin)
 
 
-def submit(actor: User, *, reason: str, now: datetime, older_than: int | None = None, dry_run: bool = False) -> Job:
+def submit(
+    actor: User,
+    *,
+    reason: str,
+    now: datetime,
+    older_than: int | None = None,
+    dry_run: bool = False,
+    origin: Origin | None = None,
+) -> Job:
     """The same without the right: for what Restage asks for itself."""
     plan = Plan(kind=NAME, reason=reason, options={"now": now.isoformat(), "older_than": older_than})
-    return submission.submit(plan, actor, dry_run=dry_run)
+    return submission.submit(plan, actor, dry_run=dry_run, origin=origin)
 
 
 def judge(url: str, now: datetime, older_than: int | None = None) -> list[Verdict]:

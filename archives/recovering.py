@@ -23,6 +23,7 @@ from archives import copies
 from jobs import submission
 from jobs.kinds import Described, Kind, Preview, Run, writer_of
 from jobs.models import Job, Plan
+from jobs.origin import Origin
 from recovery.repositories import Target
 from warehouse import (
     archive_retention,
@@ -62,9 +63,19 @@ class Asked:
 
 
 def ask(
-    connection: psycopg.Connection, asked: Asked, *, reason: str, actor: User, now: datetime, dry_run: bool = False
+    connection: psycopg.Connection,
+    asked: Asked,
+    *,
+    reason: str,
+    actor: User,
+    now: datetime,
+    dry_run: bool = False,
+    origin: Origin | None = None,
 ) -> Job:
-    """Plan a recovery. Raises PermissionDenied, CannotPlanRecoveryError, NotRecoverableError."""
+    """Plan a recovery. `origin`: what asks, on whose behalf.
+
+    Raises PermissionDenied, CannotPlanRecoveryError, NotRecoverableError.
+    """
     rights.demand(actor, rights.RESTORE)
     if asked.table not in {extract.table for extract in registry.current().extracts}:
         raise CannotPlanRecoveryError(f"There is no table stg.{asked.table}.")
@@ -79,7 +90,8 @@ def ask(
         "before_job": str(asked.when) if isinstance(asked.when, UUID) else None,
         "load_run": str(asked.load_run) if asked.load_run else None,
     }
-    return submission.submit(Plan(kind=NAME, reason=reason, options=options), actor, dry_run=dry_run)
+    plan = Plan(kind=NAME, reason=reason, options=options)
+    return submission.submit(plan, actor, dry_run=dry_run, origin=origin)
 
 
 def target_of(connection: psycopg.Connection, asked: Asked, now: datetime) -> Target:

@@ -111,8 +111,8 @@ def pinned(url: str, job: Job) -> dict[str, int]:
         return pins.of_job(connection, job.pk)
 
 
-def ask_unpin(url: str, restore: Job, *, reason: str, actor: User) -> Job:
-    """Plan that raw decides again over the rows that a restore keeps pinned.
+def ask_unpin(url: str, restore: Job, *, reason: str, actor: User, origin: Origin | None = None) -> Job:
+    """Plan that raw decides again over the rows that a restore keeps pinned. `origin`: what asks, on whose behalf.
 
     Raises PermissionDenied, CannotAskError, AlreadyActiveError, UnreachableWarehouseError.
     """
@@ -124,6 +124,6 @@ def ask_unpin(url: str, restore: Job, *, reason: str, actor: User) -> Job:
     options = {"restore": str(restore.pk), "source": "archive"}
     plan = Plan(kind=UNPIN, reason=reason, options=options, included=included)
     with transaction.atomic():
-        made = submission.submit(plan, actor)
+        made = submission.submit(plan, actor, origin=origin)
         record(actor, "unpinning requested", restore, {"job": str(made.pk), "reason": reason})
     return made

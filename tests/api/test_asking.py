@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from api.asking import KINDS
+from approvals import gate
 from audit.models import Event
 from jobs.models import Job
 from tests.house import House, row
@@ -76,6 +77,48 @@ def test_archive_restore_rollback_and_retry_are_asked_for_too(run, console: Hous
         assert asked["asked_by"].startswith("token "), asked["kind"]
 
 
+def test_a_restore_is_let_go_again_and_a_cleanup_lists_what_goes(run, console: House, program, people):
+    keeper = program("archive admin")
+    kept = keeper.post("jobs/", {"kind": "archive", "reason": "r", "run": str(run)}, status=201)
+    finished(Job.objects.get(pk=kept["id"]))
+    console.deliver("20260106", row("1", fee="99"))
+    (entry,) = keeper.get("archives/", run=run)["results"]
+    wanted = {"kind": "restore", "reason": "r", "set": entry["set"], "on_newer": "overwrite"}
+    restore = approved(Job.objects.get(pk=keeper.post("jobs/", wanted, status=201)["id"]), people)
+    assert (restore.state, console.staged()["1"][0]) == ("succeeded", "10.00")
+
+    asked = keeper.post("jobs/", {"kind": "unpin", "reason": "r", "job": str(restore.pk)}, status=201)
+    assert asked["asked_by"] == f"token {keeper.token.name}"
+    assert approved(Job.objects.get(pk=asked["id"]), people).state == "succeeded"
+    assert (console.staged()["1"][0], console.violations()) == ("99.00", 0)
+    told = keeper.post("jobs/", {"kind": "unpin", "reason": "r", "job": str(restore.pk)}, status=422)
+    assert "nothing to let go" in told["detail"]
+
+    listed = keeper.post("jobs/", {"kind": "cleanup", "reason": "r", "dry_run": True}, status=201)
+    done = finished(Job.objects.get(pk=listed["id"]))
+    assert (done.kind, done.state, done.plan.options["older_than"]) == ("cleanup", "previewed", None)
+
+
+def approved(job: Job, people):
+    job = worked(job)
+    assert job.state == "awaiting approval"
+    gate.decide(job.approval, people["reviewer"], approve=True, digest=job.plan.digest, reason="")
+    return worked(job)
+
+
+def test_a_moment_that_cannot_be_recovered_is_told(console: House, program):
+    keeper, asked = program("archive admin"), {"kind": "recover", "reason": "r", "table": "visits"}
+    past, future = "2020-01-01T00:00:00Z", "2090-01-01T00:00:00Z"
+    for more, said in (
+        ({"at": past, "table": "nothing"}, "There is no table stg.nothing"),
+        ({"at": future}, "has not come yet"),
+        ({"before_job": str(NONE)}, "has changed nothing in this warehouse"),
+    ):
+        assert said in keeper.post("jobs/", {**asked, **more}, status=422)["detail"]
+    program("operator").post("jobs/", {**asked, "at": past}, status=403)
+    assert not Job.objects.exists()
+
+
 def test_sent_again_it_asks_once(run, program):
     caller = program("archive admin")
     asked = {"kind": "archive", "reason": "r", "run": str(run)}
@@ -128,6 +171,13 @@ WRONG = {
     "waves that do not end": ({**reprocess(NONE), "waves": {"shares": [1, 50]}}, "waves"),
     "waves of no number": ({**reprocess(NONE), "waves": {"shares": [1, "nan", 100]}}, "waves"),
     "an unknown key within": ({**reprocess(NONE), "waves": {"share": [100]}}, "waves"),
+    "no moment": ({"kind": "recover", "reason": "r", "table": "visits"}, "at"),
+    "a moment and a job": (
+        {"kind": "recover", "reason": "r", "table": "visits", "at": "2026-01-01T00:00:00Z", "before_job": str(NONE)},
+        "at",
+    ),
+    "a moment that is none": ({"kind": "recover", "reason": "r", "table": "visits", "at": "noon"}, "at"),
+    "days below zero": ({"kind": "cleanup", "reason": "r", "older_than": -1}, "older_than"),
     "a set that is none": ({"kind": "restore", "reason": "r", "set": "x"}, "set"),
 }
 
