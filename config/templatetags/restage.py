@@ -78,7 +78,7 @@ def megabytes(size: int | None) -> str:
 
 @register.filter
 def ago(moment: datetime | None) -> SafeString | str:
-    """A <time> that reads relative and holds the absolute, in the console's zone."""
+    """A <time> that reads relative and holds the absolute, in the zone of the page."""
     if moment is None:
         return "—"
     local = timezone.localtime(moment)
