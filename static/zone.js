@@ -7,7 +7,7 @@ const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 function say(text, ...more) {
   const told = document.createElement("p");
-  told.className = "notice progress";
+  told.className = "notice";
   told.append(text, ...more);
   document.getElementById("offer").replaceChildren(told);
 }

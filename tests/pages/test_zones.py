@@ -1,7 +1,8 @@
 """The zone in which a person reads: theirs on every page, nobody else's, and that of the console where none holds."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
@@ -10,7 +11,10 @@ from django.utils import timezone
 
 from access import zones
 from access.models import OwnZone
+from approvals.models import Window
 from jobs.models import Job, Plan
+from reprocessing import askers
+from reprocessing.models import Schedule, Slot
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 PAGE = "/account/zone/"
@@ -45,6 +49,7 @@ def test_each_reads_the_same_moments_in_their_own_zone_over_a_change_of_the_cloc
         assert shown(kolkata) == ["2026-10-25 07:00:00 IST", "2026-10-25 06:00:00 IST"]
         assert shown(auckland) == ["2026-10-25 14:30:00 NZDT", "2026-10-25 13:30:00 NZDT"]
     assert "Times in Europe/Berlin." in footer(berlin) and "Times in Pacific/Auckland." in footer(auckland)
+    shown(kolkata)
     assert timezone.get_current_timezone_name() == settings.TIME_ZONE
 
 
@@ -59,7 +64,8 @@ def test_a_zone_is_chosen_one_click_from_any_page_and_leads_back_to_it(as_, peop
     assert shown(client)[0].endswith("CET")
     page = client.get(PAGE).content.decode()
     assert '<option value="Europe/Berlin" selected>' in page and "data-unchosen" not in page
-    client.post(PAGE, {"zone": "", "next": "https://elsewhere.example/"})
+    answer = client.post(PAGE, {"zone": "", "next": "https://elsewhere.example/"})
+    assert answer.headers["Location"] == "/"
     assert zones.choice(people["viewer"]) == "" and shown(client)[0].endswith("NZDT")
 
 
@@ -110,5 +116,22 @@ def shown_on(client: Client, days: str) -> list[Job]:
 
 def test_the_api_tells_times_as_ever(as_, people, shown):
     plain = as_("ops").get("/api/v1/jobs/").json()["results"]
+    assert [job["created_at"] for job in plain] == ["2026-10-25T01:30:00Z", "2026-10-25T00:30:00Z"]
     zones.choose(people["viewer"], "Asia/Kolkata")
     assert as_("viewer").get("/api/v1/jobs/").json()["results"] == plain
+
+
+def test_what_has_a_zone_of_its_own_keeps_it(as_, people):
+    zones.choose(people["ops"], "Asia/Kolkata")
+    client = as_("ops")
+    schedule = Schedule(name="Nightly", expression="30 2 * * *", zone="Europe/Berlin", owner=people["operator"])
+    schedule.until = AFTER
+    askers.save(schedule, people["ops"])
+    Slot.objects.create(schedule=schedule, slot=AFTER, came="skipped")
+    opens = timezone.now().astimezone(ZoneInfo("Asia/Tokyo")) + timedelta(hours=6)
+    ends = opens + timedelta(minutes=1)
+    Window.objects.create(
+        name="Night", weekdays=list(range(7)), begins=opens.time(), ends=ends.time(), zone="Asia/Tokyo"
+    )
+    assert "Sun 25 Oct 2026, 02:30 CET" in client.get(schedule.get_absolute_url()).content.decode()
+    assert f"{opens:%a} {opens.day} {opens:%b %Y, %H:%M} JST" in client.get("/approvals/windows/").content.decode()
