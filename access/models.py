@@ -1,4 +1,4 @@
-"""Which accounts are one person's."""
+"""Which accounts are one person's, and in which zone each reads."""
 
 from django.conf import settings
 from django.db import models
@@ -15,3 +15,13 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} is {self.person}"
+
+
+class OwnZone(models.Model):
+    """The time zone in which an account reads, once it has chosen; "": the console's, whichever that is."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.user} reads in {self.name or 'the zone of the console'}"

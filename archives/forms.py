@@ -1,14 +1,14 @@
 """What people fill in about archives."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
 from django import forms
 from django.core.validators import MaxValueValidator
-from django.utils import timezone
 
+from access import days
 from audit.reasons import SaidField
 from warehouse import archive_retention
 from warehouse.archive_search import KINDS, SORTS, TIERS, Wanted
@@ -83,12 +83,12 @@ class SearchForm(forms.Form):
 
     def wanted(self, now: datetime) -> Wanted:
         data = self.cleaned_data
-        until = data.get("until")
+        since, until = data.get("since"), data.get("until")
         return Wanted(
             run=cast(UUID | None, data.get("run")),
             table=data.get("table", ""),
-            since=_begin(data.get("since")),
-            until=_begin(until + timedelta(days=1)) if until else None,
+            since=days.begin(since) if since else None,
+            until=days.begin(until + timedelta(days=1)) if until else None,
             reason=data.get("reason", ""),
             kind=data.get("kind", ""),
             tier=data.get("tier", ""),
@@ -193,12 +193,7 @@ class ExpiryForm(ReasonForm):
     field_order = ("expires", "reason")
 
     def until(self) -> datetime:
-        """The end of the day, in the console's zone."""
-        return timezone.make_aware(datetime.combine(self.cleaned_data["expires"], time.max.replace(microsecond=0)))
-
-
-def _begin(day: Any) -> datetime | None:
-    return timezone.make_aware(datetime.combine(day, time())) if day else None
+        return days.end(self.cleaned_data["expires"])
 
 
 def _offer(form: forms.BaseForm, name: str, choices: list[tuple[str, str]]) -> None:

@@ -7,6 +7,7 @@ from django import forms
 
 from archives.forms import ReasonForm
 from archives.recovering import Asked
+from jobs.moment_field import MomentField
 
 
 class LadderForm(forms.Form):
@@ -27,12 +28,7 @@ class LadderForm(forms.Form):
 
 class RecoverForm(ReasonForm):
     table = forms.ChoiceField(label="Table")
-    at = forms.DateTimeField(
-        required=False,
-        label="As it was at",
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}),
-        help_text="In the console's zone.",
-    )
+    at = MomentField("As it was at", required=False, seconds=True)
     before_job = forms.UUIDField(
         required=False,
         label="or just before the job",

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django.views.decorators.http import require_POST, require_safe
 
-from access import rights
+from access import rights, zones
 from access.rights import Asked
 from audit import export, telling, trail, verification
 from audit.circumstances import WAYS
@@ -82,7 +82,7 @@ def take_out(request: Asked) -> HttpResponseBase:
         return redirect("audit")
     found = export.begin(chosen, actor=request.user, form=form)
     answer = StreamingHttpResponse(export.FORMATS[form].lines(found), content_type=export.FORMATS[form].content_type)
-    name = f"restage-trail-{timezone.localtime():%Y-%m-%d-%H%M}.{form}"
+    name = f"restage-trail-{timezone.localtime(timezone=zones.console()):%Y-%m-%d-%H%M}.{form}"
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import date, datetime, time, timedelta
+from datetime import date
 
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
+from access import days
 from audit.models import Event
 
 NUL, YEARS = "\0", range(1900, 3000)
@@ -40,12 +40,15 @@ class Filter:
 
     @property
     def problems(self) -> list[str]:
-        days = [
+        wrong = [
             f"{name} is {getattr(self, name)!r}: a day is needed, as 2026-11-30."
             for name in ("since", "until")
             if getattr(self, name) and _day(getattr(self, name)) is None
         ]
-        return [*days, *(f"{name} has a letter that no event has." for name, said in self.given.items() if NUL in said)]
+        return [
+            *wrong,
+            *(f"{name} has a letter that no event has." for name, said in self.given.items() if NUL in said),
+        ]
 
     @property
     def given(self) -> dict[str, str]:
@@ -75,11 +78,7 @@ class Filter:
             found = found.filter(how=self.how)
         if self.request:
             found = found.filter(request_id=self.request)
-        if since := _day(self.since):
-            found = found.filter(at__gte=_begin(since))
-        if until := _day(self.until):
-            found = found.filter(at__lt=_begin(until + timedelta(days=1)))
-        return found.order_by("-id")
+        return found.filter(days.between("at", _day(self.since), _day(self.until))).order_by("-id")
 
 
 def _day(text: str) -> date | None:
@@ -88,11 +87,6 @@ def _day(text: str) -> date | None:
     except ValueError:
         return None
     return found if found.year in YEARS else None
-
-
-def _begin(day: date) -> datetime:
-    """The first moment of a day in the console's zone."""
-    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def story(subjects: list[str]) -> list[Event]:

@@ -123,7 +123,7 @@ def _members(key: bytes, seal: Seal, former: Seal | None) -> Iterator[Finding]:
             told = f"what event {number} said stands at {moved}" if moved else "it does not say what it said"
             yield Finding(REORDERED if moved else EDITED, number, f"Event {number} of seal {seal.number}: {told}.")
         elif former and found[number].at < former.at - LONGEST_TRANSACTION:
-            told = f"Event {number} says it is of {found[number].at:%Y-%m-%d %H:%M}, and was sealed only later."
+            told = f"Event {number} says it is of {found[number].at:%Y-%m-%d %H:%M %Z}, and was sealed only later."
             yield Finding(INSERTED, number, told)
 
 
@@ -162,4 +162,6 @@ def _not_sealed(seals: Sequence[Seal], now: datetime) -> Iterator[Finding]:
         if event.tx is None or event.tx < below or event.tx >= horizon.coming:
             yield Finding(INSERTED, event.pk, f"Event {event.pk} was put in after its time had been sealed.")
         elif now - event.at > SEALED_WITHIN and event.tx < horizon.open_from:
-            yield Finding(INSERTED, event.pk, f"Event {event.pk} is of {event.at:%Y-%m-%d %H:%M} and was never sealed.")
+            yield Finding(
+                INSERTED, event.pk, f"Event {event.pk} is of {event.at:%Y-%m-%d %H:%M %Z} and was never sealed."
+            )

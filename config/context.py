@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from access import rights
+from access import rights, zones
 from approvals import breaking_glass, gate
 from monitoring.alerts.models import Alert
 from monitoring.verdicts.models import QualityVerdict
@@ -18,7 +18,13 @@ MOST_EMERGENCIES = 3  # of those to review, on every page; the rest is one click
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     theme = request.COOKIES.get("theme", "")
-    shown: dict[str, Any] = {"theme": theme if theme in THEMES else "", "roles": [], "nav": [], "emergencies": []}
+    zone, days_of = zones.current(), str(zones.console())
+    shown: dict[str, Any] = {
+        "theme": theme if theme in THEMES else "",
+        **{"roles": [], "nav": [], "emergencies": []},
+        "zone": zone,
+        "days_of": days_of if days_of != zone else "",  # said where days are asked for or drawn
+    }
     if not request.user.is_authenticated:
         return shown
     shown["roles"] = rights.roles_of(request.user)

@@ -10,13 +10,16 @@ from config.context import THEMES
 YEAR = 365 * 24 * 3600
 
 
+def way_back(request: HttpRequest) -> str:
+    """The page of ours that a choice was made from."""
+    back = request.POST.get("next", "/")
+    return back if url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}) else "/"
+
+
 @login_not_required
 @require_POST
 def choose(request: HttpRequest) -> HttpResponseRedirect:
-    back = request.POST.get("next", "/")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
-        back = "/"
-    answer, theme = HttpResponseRedirect(back), request.POST.get("theme", "")
+    answer, theme = HttpResponseRedirect(way_back(request)), request.POST.get("theme", "")
     if theme in THEMES:
         answer.set_cookie("theme", theme, max_age=YEAR, samesite="Lax", httponly=True)
     else:

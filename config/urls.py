@@ -8,7 +8,7 @@ from approvals import pages as approval_pages
 from archives import cleaning_pages, cold_pages, hold_pages, image_pages, recovery_pages, restore_pages
 from archives import pages as archive_pages
 from audit import pages as audit_pages
-from config import logins, story_pages, theme
+from config import logins, story_pages, theme, zone
 from lineage import pages as lineage_pages
 from monitoring import dashboard_pages, metrics_pages
 from monitoring.alerts import pages as alert_pages
@@ -39,6 +39,7 @@ urlpatterns = [
     path("login/", logins.Login.as_view(), name="login"),
     path("logout/", logins.Logout.as_view(), name="logout"),
     path("theme/", theme.choose, name="theme"),
+    path("account/zone/", zone.own, name="zone"),
     path("runs/", run_pages.runs_page, name="runs"),
     path("runs/<uuid:load_run_id>/", run_pages.run, name="run"),
     path("runs/<uuid:load_run_id>/reprocess/", run_pages.reprocess, name="reprocess"),

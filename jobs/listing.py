@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.db.models import Q, QuerySet
 
+from access import days
 from jobs import kinds
 from jobs.models import Job
 
@@ -33,11 +34,7 @@ def filtered(wanted: Wanted) -> QuerySet[Job]:
     if wanted.table:
         previewed = Q(outcome__tables__isnull=True, plan__preview__tables__has_key=wanted.table)
         found = found.filter(Q(outcome__tables__has_key=wanted.table) | previewed)
-    if wanted.since:
-        found = found.filter(created_at__date__gte=wanted.since)
-    if wanted.until:
-        found = found.filter(created_at__date__lte=wanted.until)
-    return found
+    return found.filter(days.between("created_at", wanted.since, wanted.until))
 
 
 class JobFilter(forms.Form):

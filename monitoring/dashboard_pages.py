@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from access import rights
+from access import rights, zones
 from access.rights import Asked
 from audit.transitions import write
 from monitoring import dashboard, heartbeats, needs
@@ -76,7 +76,7 @@ def export(request: Asked, table: str) -> HttpResponseBase:
     write(request.user, "figures exported", f"user:{request.user.pk}", detail)
     answer = StreamingHttpResponse(found.csv(), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = (
-        f'attachment; filename="restage-{table}-{timezone.localtime(now):%Y-%m-%d-%H%M}.csv"'
+        f'attachment; filename="restage-{table}-{timezone.localtime(now, zones.console()):%Y-%m-%d-%H%M}.csv"'
     )
     answer["Cache-Control"] = "no-store"
     return answer

@@ -21,6 +21,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Extract, Trunc
 from django_q.models import OrmQ
 
+from access import zones
 from audit.models import Event
 from jobs import kinds
 from jobs.models import Job
@@ -106,10 +107,10 @@ def by_reason(jobs: QuerySet[Job], *, most: int) -> list[tuple[str, int, int, in
 
 
 def over_time(jobs: QuerySet[Job], grain: str) -> dict[float, tuple[int, int, int]]:
-    """Timestamp of the day or hour → jobs asked for then that succeeded, failed, did neither (yet)."""
+    """Timestamp of the day or hour of the console → jobs asked for then that succeeded, failed, did neither (yet)."""
     counted = (
         jobs.order_by()
-        .annotate(bucket=Trunc("created_at", grain, output_field=DateTimeField()))
+        .annotate(bucket=Trunc("created_at", grain, output_field=DateTimeField(), tzinfo=zones.console()))
         .values("bucket")
         .annotate(n=Count("pk"), good=GOOD, bad=BAD)
     )

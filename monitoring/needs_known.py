@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from django.contrib.auth.models import User
 from django.db.models import Count, Q
 from django.urls import reverse
-from django.utils import timezone
 
+from access import days
 from approvals import gate
 from archives import drills
 from jobs.models import Job
@@ -34,18 +34,18 @@ def approvals(user: User, now: datetime) -> Iterable[Need]:
 
 def jobs(user: User, now: datetime) -> Iterable[Need]:
     """Of the last days: quarantined and failed jobs; paused ones of all time."""
-    since = timezone.localdate(now - LOOKED_BACK)
-    lately = Q(created_at__date__gte=since)
+    since = days.of(now - LOOKED_BACK)
+    lately = days.between("created_at", since, None)
     found = Job.objects.aggregate(
         quarantined=Count("pk", filter=Q(state=Job.State.QUARANTINED) & lately),
         failed=Count("pk", filter=Q(state=Job.State.FAILED) & lately),
         paused=Count("pk", filter=Q(state=Job.State.PAUSED)),
     )
-    days = f"in the last {LOOKED_BACK.days} days"
+    lately_told = f"in the last {LOOKED_BACK.days} days"
     n = found["quarantined"]
-    yield Need(n, f"{word(n, 'job')} quarantined {days}", _jobs(state="quarantined", since=since.isoformat()))
+    yield Need(n, f"{word(n, 'job')} quarantined {lately_told}", _jobs(state="quarantined", since=since.isoformat()))
     n = found["failed"]
-    yield Need(n, f"{word(n, 'job')} failed {days}", _jobs(state="failed", since=since.isoformat()))
+    yield Need(n, f"{word(n, 'job')} failed {lately_told}", _jobs(state="failed", since=since.isoformat()))
     n = found["paused"]
     yield Need(n, f"{word(n, 'job is', 'jobs are')} paused and wait for a person", _jobs(state="paused"), ATTENTION)
 

@@ -1,9 +1,9 @@
 """Over which time the dashboard looks: whole days of the console's zone, relative to today or from one to another."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
-from django.utils import timezone
+from access import days
 
 RELATIVE = {
     "today": ("Today", 1),
@@ -29,16 +29,16 @@ class Period:
 
     @property
     def start(self) -> datetime:
-        return _midnight(self.since)
+        return days.begin(self.since)
 
     @property
     def stop(self) -> datetime:
-        return _midnight(self.until + timedelta(days=1))
+        return days.begin(self.until + timedelta(days=1))
 
     @property
     def days(self) -> list[datetime]:
         """When each day begins."""
-        return [_midnight(self.since + timedelta(days=n)) for n in range((self.until - self.since).days + 1)]
+        return [days.begin(self.since + timedelta(days=n)) for n in range((self.until - self.since).days + 1)]
 
     @property
     def hours(self) -> list[datetime]:
@@ -54,9 +54,5 @@ class Period:
 
 def of(name: str, now: datetime) -> Period:
     """A relative one. Raises KeyError."""
-    today = timezone.localdate(now)
+    today = days.of(now)
     return Period(today - timedelta(days=RELATIVE[name][1] - 1), today)
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.utils import timezone
-
+from access import zones
 from audit import spreadsheet
 
 TEXT, ID, COUNT, SHARE, SECONDS, BYTES, MOMENT, DAY, HOUR, SPARK, STATE = (
@@ -48,7 +47,7 @@ class Table:
     empty: str = "Nothing in this time."
 
     def csv(self) -> Iterator[str]:
-        """A line at a time: shares as fractions, durations in seconds, moments in ISO form."""
+        """A line at a time: shares as fractions, durations in seconds, moments in ISO form, in the console's zone."""
         kept = [n for n, column in enumerate(self.columns) if column.kind != SPARK]
         yield spreadsheet.line(self.columns[n].label for n in kept)
         for row in self.rows:
@@ -59,7 +58,7 @@ def _plain(value: Any) -> object:
     if isinstance(value, Linked):
         return _plain(value.value)
     if isinstance(value, datetime):
-        return timezone.localtime(value).isoformat()
+        return value.astimezone(zones.console()).isoformat()
     if isinstance(value, timedelta):
         return f"{value.total_seconds():.3f}"
     return f"{value:.6g}" if isinstance(value, float) else value

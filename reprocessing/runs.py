@@ -20,6 +20,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Now
 
+from access import days
 from warehouse.discovery import SILENT_FOR
 from warehouse.models import LoadRun, LoadRunFile, StagingRun
 
@@ -71,14 +72,10 @@ def _of(rows: QuerySet[Any, Any], column: str) -> Coalesce:
 
 def filtered(rows: QuerySet[LoadRun, Any], wanted: dict[str, Any]) -> QuerySet[LoadRun, Any]:
     """Only the runs that fit every given filter: state, extract and practice (of one and the same file), since and
-    until (days of the load, inclusive)."""
+    until (days of the console on which it was loaded, inclusive)."""
     if wanted.get("state"):
         rows = rows.filter(Q(("state", wanted["state"])))
     of = {"extract_type": wanted.get("extract"), "practice_id": wanted.get("practice")}
     if given := {name: value for name, value in of.items() if value}:
         rows = rows.filter(Exists(LoadRunFile.objects.filter(load_run=OuterRef("pk"), **given)))
-    if wanted.get("since"):
-        rows = rows.filter(created_at__date__gte=wanted["since"])
-    if wanted.get("until"):
-        rows = rows.filter(created_at__date__lte=wanted["until"])
-    return rows
+    return rows.filter(days.between("created_at", wanted.get("since"), wanted.get("until")))

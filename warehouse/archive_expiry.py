@@ -97,7 +97,7 @@ def demand_least(found: ArchiveSet, expires_at: datetime) -> None:
     if expires_at < earliest(found):
         raise CutError(
             f"Every archive is kept for {archive_retention.LEAST_DAYS:,} days at least, this one until"
-            f" {earliest(found):%Y-%m-%d}. Nothing was changed."
+            f" {earliest(found):%Y-%m-%d %Z}. Nothing was changed."
         )
 
 

@@ -59,7 +59,7 @@ def demand_there(found: ArchiveSet) -> None:
     """Raises RemovedError."""
     if found.removed_at is not None:
         raise RemovedError(
-            f"Archive set {found.set_id} was removed on {found.removed_at:%Y-%m-%d}: its rows are gone."
+            f"Archive set {found.set_id} was removed on {found.removed_at:%Y-%m-%d %Z}: its rows are gone."
             " Nothing was changed."
         )
 

@@ -72,7 +72,7 @@ def judge(
         elif facts.set_id in needed:
             verdicts.append(Verdict(facts, NEEDED, needed[facts.set_id]))
         else:
-            verdicts.append(Verdict(facts, GOES, f"Expired on {facts.expires_at:%Y-%m-%d}."))
+            verdicts.append(Verdict(facts, GOES, f"Expired on {facts.expires_at:%Y-%m-%d %Z}."))
     return verdicts
 
 
@@ -84,9 +84,9 @@ def _stays(facts: Facts, now: datetime, older_than: int | None) -> tuple[str, st
     if facts.used:
         return USED, "A job reads it."
     if now < least:
-        return LEAST, f"Every archive is kept until {least:%Y-%m-%d} at least, this one too."
+        return LEAST, f"Every archive is kept until {least:%Y-%m-%d %Z} at least, this one too."
     if now <= facts.expires_at:
-        return NOT_EXPIRED, f"It is kept until {facts.expires_at:%Y-%m-%d}."
+        return NOT_EXPIRED, f"It is kept until {facts.expires_at:%Y-%m-%d %Z}."
     if older_than is not None and facts.archived_at >= now - timedelta(days=older_than):
         return NOT_OLD, f"It was archived {older_than:,} days ago or later."
     return None

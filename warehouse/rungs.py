@@ -55,7 +55,7 @@ def _image(images: list[ImageSet], *, can_be_used: bool) -> Rung:
     if not images:
         return Rung(BEFORE_IMAGE, False, gives, "None is listed for this job.")
     if gone:
-        days = ", ".join(f"stg.{i.table_name} on {i.purged_at:%Y-%m-%d}" for i in gone)
+        days = ", ".join(f"stg.{i.table_name} on {i.purged_at:%Y-%m-%d %Z}" for i in gone)
         return Rung(BEFORE_IMAGE, False, gives, f"Purged: {days}.")
     if not can_be_used:
         return Rung(BEFORE_IMAGE, False, gives, f"{rows:,} rows are kept, to be read only.", until)

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from access import days
 from config.templatetags import restage
 from monitoring.charts import Chart, Series
 from monitoring.tables import (
@@ -50,8 +51,10 @@ def figure(value: Any, kind: str) -> str:
 
 @register.filter
 def moment(value: Any, by_hour: bool) -> str:
-    """A day, or the beginning of an hour."""
-    return timezone.localtime(value).strftime("%-d %b %H:%M" if by_hour else "%-d %b %Y")
+    """The beginning of an hour in the zone of the page, or a day, which is one of the console's."""
+    if by_hour:
+        return timezone.localtime(value).strftime("%-d %b %H:%M")
+    return days.of(value).strftime("%-d %b %Y")
 
 
 @register.simple_tag

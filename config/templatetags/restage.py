@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from access import zones
 from warehouse import amounts
 
 register = template.Library()
@@ -78,7 +79,7 @@ def megabytes(size: int | None) -> str:
 
 @register.filter
 def ago(moment: datetime | None) -> SafeString | str:
-    """A <time> that reads relative and holds the absolute, in the console's zone."""
+    """A <time> that reads relative and holds the absolute, in the zone of the page."""
     if moment is None:
         return "—"
     local = timezone.localtime(moment)
@@ -88,6 +89,15 @@ def ago(moment: datetime | None) -> SafeString | str:
         local.strftime("%Y-%m-%d %H:%M:%S %Z"),
         _relative(timezone.now() - moment, local),
     )
+
+
+@register.filter
+def wall(moment: datetime | None, zone: str) -> str:
+    """A moment by the wall clock of what has a zone of its own, which it names; of one that is gone, by the page's."""
+    if moment is None:
+        return "—"
+    local = timezone.localtime(moment, zones.named(zone))
+    return f"{local:%a} {local.day} {local:%b %Y, %H:%M %Z}"
 
 
 def _relative(age: timedelta, moment: datetime) -> str:

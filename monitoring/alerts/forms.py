@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from jobs.moment_field import MomentField
 from monitoring.alerts.judging import Limit
 from monitoring.alerts.metrics import BY_NAME, METRICS
 from monitoring.alerts.models import Downtime, Rule
@@ -92,15 +93,13 @@ def _as_filled(rule: Rule) -> dict[str, Any]:
 
 class DowntimeForm(forms.ModelForm):  # type: ignore[type-arg]  # the stubs' class is generic, Django's is not
     extract = forms.ChoiceField(label="Of which extract", required=False, choices=_extracts)
+    begins = MomentField("From")
+    ends = MomentField("To")
 
     class Meta:
         model = Downtime
         fields = ["extract", "begins", "ends", "reason"]
-        labels = {"begins": "From", "ends": "To", "reason": "Why"}
-        widgets = {
-            "begins": forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-            "ends": forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        }
+        labels = {"reason": "Why"}
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}

@@ -63,3 +63,27 @@ def shown(table: Locator, *, left: bool, right: bool) -> None:
     near_left, middle, near_right = canvas.evaluate(COMMONEST, drawn)
     canvas.close()
     assert (near_left != middle, near_right != middle) == (left, right), (near_left, middle, near_right)
+
+
+def test_the_zone_of_the_browser_is_chosen_for_who_has_not_and_offered_to_who_has(stack: Stack, browser: Browser):
+    url = stack.web()
+    page = Person(browser.new_context(timezone_id="Europe/Berlin"), url, "viewer").page
+    refused: list[str] = []
+    page.on("console", lambda told: refused.append(told.text) if told.type == "error" else None)
+    page.get_by_role("link", name="Change the zone").click()
+    zone, offer, foot = page.get_by_label("Time zone"), page.get_by_role("status").last, page.locator("footer")
+    expect(offer).to_contain_text("This browser is in Europe/Berlin, so it is chosen here.")
+    expect(zone).to_have_value("Europe/Berlin")
+    expect(foot).to_contain_text("Times in Pacific/Auckland")
+    page.get_by_role("button", name="Save").click()
+    expect(foot).to_contain_text("Times in Europe/Berlin")
+    page.get_by_role("link", name="Change the zone").click()
+    expect(offer).to_be_empty()
+    zone.select_option("")
+    page.get_by_role("button", name="Save").click()
+    expect(foot).to_contain_text("Times in Pacific/Auckland")
+    page.get_by_role("link", name="Change the zone").click()
+    expect(zone).to_have_value("")
+    page.get_by_role("button", name="Choose Europe/Berlin").click()
+    expect(zone).to_have_value("Europe/Berlin")
+    assert not refused
