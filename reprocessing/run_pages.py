@@ -62,7 +62,7 @@ def run(request: Asked, load_run_id: UUID) -> HttpResponse:
         parent, children = history.family(connection, load_run_id)
         heads = history.heads(connection, load_run_id)
         kept = archive_search.of_run(connection, load_run_id)
-    jobs = Job.objects.filter(runs__load_run_id=load_run_id).select_related("requested_by", "plan")
+    jobs = Job.objects.filter(runs__load_run_id=load_run_id).select_related("requested_by", "plan", "approval")
     return render(
         request,
         "runs/run.html",
