@@ -90,7 +90,7 @@ def test_changes_are_asked_for_by_the_form(asked, people):
     assert "Asked for changes by reviewer" in reviewer.get(f"/jobs/{request.job_id}/").content.decode()
     for page in ("/jobs/", f"/jobs/{request.job_id}/"):
         told = reviewer.get(page).content.decode()
-        assert "Sent back for changes" in told and ">Rejected<" not in told, page
+        assert "Sent back for changes</span>" in told and "Rejected</span>" not in told, page
 
 
 def test_what_people_say_is_shown_as_text_and_stays(asked, people):
