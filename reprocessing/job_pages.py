@@ -49,7 +49,8 @@ def jobs(request: Asked) -> HttpResponse:
     """Every job, active ones first."""
     form = listing.JobFilter(request.GET)
     found = listing.filtered(form.wanted()) if form.is_valid() else Job.objects.none()
-    page = Paginator(found.select_related("plan", "requested_by", "approval"), PAGE_ROWS).get_page(request.GET.get("page"))
+    listed = found.select_related("plan", "requested_by", "approval")
+    page = Paginator(listed, PAGE_ROWS).get_page(request.GET.get("page"))
     query = request.GET.copy()
     query.pop("page", None)
     filtered = any(query.values())
@@ -73,7 +74,8 @@ def job(request: Asked, job_id: UUID) -> HttpResponse:
 
 
 def _job_or_404(job_id: UUID) -> Job:
-    return get_object_or_404(Job.objects.select_related("plan", "requested_by", "undoes__plan", "parent", "approval"), pk=job_id)
+    with_what_is_shown = Job.objects.select_related("plan", "requested_by", "undoes__plan", "parent", "approval")
+    return get_object_or_404(with_what_is_shown, pk=job_id)
 
 
 def _context(request: Asked, found: Job) -> dict[str, Any]:
