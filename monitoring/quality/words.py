@@ -74,6 +74,7 @@ _LEVELS = {
     "clock": "the time of day",
     "backward": "the order in time",
     "end": "the last row",
+    "end_down": "the last row",
     "month_left": "the days left in the month at the end",
     "weekday_end": "the weekday of the last date",
     "clock_end": "the time of day of the last date",
