@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from monitoring.quality import moments, order, text
+from monitoring.quality import likeness, moments, order, text
 from monitoring.quality.profile import NO_FLOATS, NO_HASHES, Bag, Cells, Column, Floats, Hashes, Profile, counted
 
 MOST_CELL_ROWS = 4_000
@@ -133,7 +133,8 @@ def _read_texts(name: str, values: pd.Series, empty: NDArray[np.bool_]) -> _Read
         row_numbers[~empty] = (days if day_share > number_share else numbers)[codes]
     column = _text_column(name, len(values), int(empty.sum()), read, counts, keys, numbers, days, row_numbers)
     in_order = order.end(row_numbers) if len(column.marks) else order.end_of_texts(plain)
-    column = replace(column, levels={**column.levels, **in_order})
+    like = {} if len(column.marks) else likeness.alike(list(distinct), counts)
+    column = replace(column, shares={**column.shares, **like}, levels={**column.levels, **in_order})
     return _Read(column, hashes, row_numbers, len(distinct) + bool(empty.any()) <= 1)
 
 

@@ -26,6 +26,8 @@ _SHARES = {
     "new_gram": "has a sequence of letters never seen before",
     "beyond": "lies beyond all earlier values",
     "again": "stands in the batch more than once",
+    "mistyped": "is a letter away from a more frequent value",
+    "cut_off": "is the beginning of another value",
     "redelivered": "was delivered before",
     "redelivered_core": "was delivered before under another date",
 }
