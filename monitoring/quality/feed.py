@@ -10,7 +10,7 @@ from monitoring.quality.proofs import Proof, proofs
 from monitoring.quality.series import Reading, Series, Surprises
 
 WINDOW = 120  # batches whose scores say what is usual
-SPREADS = 3.1  # beyond the median, in mean distances of the scores above it
+SPREADS = 3.3  # beyond the median, in mean distances of the scores above it
 # What scores are like before a feed has its own, and how many batches that counts for.
 USUAL_MIDDLE, USUAL_SPREAD, USUAL_BATCHES = 2.6, 1.0, 20.0
 
