@@ -23,6 +23,7 @@ KINDS = {
     "spread": "distinct top entropy log_distinct distance absent",
     "level": "mean log_spread size q5 q25 q50 q75 q95 steps day early late clock first backward",
     "pair": "order same",
+    "alike": "mistyped cut_off",
     "volume": "rows",
     "again": "again",
     "stale": "redelivered redelivered_core",

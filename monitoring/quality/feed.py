@@ -10,9 +10,9 @@ from monitoring.quality.proofs import Proof, proofs
 from monitoring.quality.series import Reading, Series, Surprises
 
 WINDOW = 120  # batches whose scores say what is usual
-SPREADS = 2.0  # beyond the median, in distances from the median to the 90 % quantile
+SPREADS = 3.3  # beyond the median, in mean distances of the scores above it
 # What scores are like before a feed has its own, and how many batches that counts for.
-USUAL_MIDDLE, USUAL_SPREAD, USUAL_BATCHES = 2.6, 1.7, 10.0
+USUAL_MIDDLE, USUAL_SPREAD, USUAL_BATCHES = 2.6, 1.0, 20.0
 
 
 class Weighed:
@@ -47,8 +47,9 @@ class Feed:
         past = np.array(self.scores[3:][-WINDOW:])
         if not len(past):
             return USUAL_MIDDLE + SPREADS * USUAL_SPREAD
-        middle, high = np.quantile(past, (0.5, 0.9))
+        middle = float(np.median(past))
+        above = 2 * float(np.maximum(past - middle, 0.0).mean())
         own = len(past) / (len(past) + USUAL_BATCHES)
+        spread = own * max(above, 0.1) + (1 - own) * USUAL_SPREAD
         middle = own * middle + (1 - own) * USUAL_MIDDLE
-        spread = own * max(high - np.median(past), 0.1) + (1 - own) * USUAL_SPREAD
         return float(middle + SPREADS * spread)

@@ -12,15 +12,16 @@ ROWS = ""  # what concerns no column
 PAIR = "\x1f"
 EITHER_WAY = frozenset({"null", "zero", "negative", "whole", "foreign", "order", "same"})
 UPWARD = frozenset({"distance", "steps", "absent", "mask_distance", "gram_distance", "most", "length_most"})
-DOWNWARD = frozenset({"least", "length_least", "end"})
-OF_THE_END = frozenset({"end", "final", "month_left", "weekday_end", "clock_end"})
+DOWNWARD = frozenset({"least", "length_least", "end", "end_down"})
+OF_THE_END = frozenset({"end", "end_down", "final", "month_left", "weekday_end", "clock_end"})
+OF_DAYS = frozenset({"first", "final", "day", "early", "late", "q25", "q75", "end", "end_down"})
 # What a column of the batch's own date does at every step.
 STAMPED = frozenset(
     (
         *("new_value", "new_gram", "absent", "steps", "beyond", "distance", "gram_distance", "mask_distance", "mean"),
         *("least", "most", "q5", "q25", "q50", "q75", "q95", "size", "log_spread", "sentinel", "nines", "zero"),
         *("negative", "backward", "day", "first", "final", "early", "late", "clock", "end", "month_left"),
-        *("weekday_end", "clock_end"),
+        *("weekday_end", "clock_end", "end_down"),
     )
 )
 
@@ -67,11 +68,13 @@ def _least(column: Column, measure: str, value: float, kept: float) -> float:
     """A difference that one row may make."""
     if measure in ("distance", "absent", "gram_distance", "mask_distance", "steps"):
         return 0.5 / sqrt(kept)
-    if measure in ("first", "final", "day", "early", "late", "q25", "q75") and "day" in column.levels:
+    if measure in OF_DAYS and "day" in column.levels:
         return 0.02 * float(column.levels["final"] - column.levels["first"]) + 1e-3
     if measure in ("month_left", "weekday_end", "clock_end"):
         return 0.02
-    if measure in ("least", "most", "end"):
+    if measure in ("end", "end_down") and not len(column.marks):
+        return 0.05
+    if measure in ("least", "most", "end", "end_down"):
         return 0.25 * float(np.power(10.0, column.levels.get("log_spread", -9.0))) + 1e-6
     if measure in ("distinct", "top", "as_number", "as_time", "letters", "uppers", "digits", "spaces"):
         return 1.0 / kept

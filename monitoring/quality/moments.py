@@ -111,14 +111,6 @@ def _ends(final: float) -> dict[str, float]:
     }
 
 
-def end(numbers: Floats) -> dict[str, float]:
-    """The last number, of rows that stand in its order."""
-    kept = numbers[~np.isnan(numbers)]
-    if len(kept) < 10 or (np.diff(kept) >= 0).mean() < 0.9 or kept[0] == kept[-1]:
-        return {}
-    return {"end": float(kept[-1])}
-
-
 def decimals_of(numbers: Floats) -> Floats:
     """Digits after the point that a number needs, 9 for more than 6."""
     needed = np.full(len(numbers), 9.0)

@@ -2,12 +2,13 @@
 
 import warnings
 from collections.abc import Hashable, Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from monitoring.quality import moments, text
+from monitoring.quality import likeness, moments, order, text
 from monitoring.quality.profile import NO_FLOATS, NO_HASHES, Bag, Cells, Column, Floats, Hashes, Profile, counted
 
 MOST_CELL_ROWS = 4_000
@@ -81,7 +82,7 @@ def _read_numbers(name: str, numbers: Floats, rows: int) -> _Read:
         name,
         rows,
         shares | more_shares,
-        levels | more_levels | moments.end(numbers) | {"as_number": 1.0},
+        levels | more_levels | order.end(numbers) | {"as_number": 1.0},
         errors | more_errors,
         marks=np.quantile(kept, QUANTILES) if len(kept) else NO_FLOATS,
         kind="number",
@@ -131,6 +132,9 @@ def _read_texts(name: str, values: pd.Series, empty: NDArray[np.bool_]) -> _Read
         day_share = counts[~np.isnan(days)].sum() / len(plain)
         row_numbers[~empty] = (days if day_share > number_share else numbers)[codes]
     column = _text_column(name, len(values), int(empty.sum()), read, counts, keys, numbers, days, row_numbers)
+    in_order = order.end(row_numbers) if len(column.marks) else order.end_of_texts(plain)
+    like = {} if len(column.marks) else likeness.alike(list(distinct), counts)
+    column = replace(column, shares={**column.shares, **like}, levels={**column.levels, **in_order})
     return _Read(column, hashes, row_numbers, len(distinct) + bool(empty.any()) <= 1)
 
 

@@ -22,7 +22,17 @@ PRIORS = {
     **dict.fromkeys(("lone_null", "new_mask"), (0.05, 1_000.0)),
     **dict.fromkeys(("negative", "sentinel", "nines", "ragged", "foreign", "backward"), (0.25, 500.0)),
 }
-STEEP = frozenset(PRIORS) | {"zero", "order", "same", "company", "new_value", "new_gram", "beyond"}
+STEEP = frozenset(PRIORS) | {
+    "zero",
+    "order",
+    "same",
+    "company",
+    "new_value",
+    "new_gram",
+    "beyond",
+    "mistyped",
+    "cut_off",
+}
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ _SHARES = {
     "new_gram": "has a sequence of letters never seen before",
     "beyond": "lies beyond all earlier values",
     "again": "stands in the batch more than once",
+    "mistyped": "is a letter away from a more frequent value",
+    "cut_off": "is the beginning of another value",
     "redelivered": "was delivered before",
     "redelivered_core": "was delivered before under another date",
 }
@@ -74,6 +76,7 @@ _LEVELS = {
     "clock": "the time of day",
     "backward": "the order in time",
     "end": "the last row",
+    "end_down": "the last row",
     "month_left": "the days left in the month at the end",
     "weekday_end": "the weekday of the last date",
     "clock_end": "the time of day of the last date",
