@@ -1,5 +1,6 @@
 """What workers do, done by the test itself."""
 
+from approvals import gate
 from jobs import work
 from jobs.models import Job
 
@@ -15,6 +16,14 @@ def worked(job: Job | None, times: int = 1):
 def finished(job: Job | None):
     """Let a worker preview the job and carry it out."""
     return worked(job, times=2)
+
+
+def approved(job: Job | None, people):
+    """Let a worker preview the job, the reviewer approve exactly that, and a worker carry it out."""
+    job = worked(job)
+    assert job.state == "awaiting approval"
+    gate.decide(job.approval, people["reviewer"], approve=True, digest=job.plan.digest, reason="")
+    return worked(job)
 
 
 def driven(job: Job):

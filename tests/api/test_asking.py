@@ -6,11 +6,10 @@ from uuid import UUID
 import pytest
 
 from api.asking import KINDS
-from approvals import gate
 from audit.models import Event
 from jobs.models import Job
 from tests.house import House, row
-from tests.workers import finished, worked
+from tests.workers import approved, finished, worked
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 NONE = UUID("6c8c4be4-1128-4355-9aaf-2d27db09a030")
@@ -97,13 +96,6 @@ def test_a_restore_is_let_go_again_and_a_cleanup_lists_what_goes(run, console: H
     listed = keeper.post("jobs/", {"kind": "cleanup", "reason": "r", "dry_run": True}, status=201)
     done = finished(Job.objects.get(pk=listed["id"]))
     assert (done.kind, done.state, done.plan.options["older_than"]) == ("cleanup", "previewed", None)
-
-
-def approved(job: Job, people):
-    job = worked(job)
-    assert job.state == "awaiting approval"
-    gate.decide(job.approval, people["reviewer"], approve=True, digest=job.plan.digest, reason="")
-    return worked(job)
 
 
 def test_a_moment_that_cannot_be_recovered_is_told(console: House, program):

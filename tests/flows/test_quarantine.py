@@ -8,7 +8,6 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from approvals import gate
 from jobs.models import Job
 from monitoring.verdicts import acting
 from monitoring.verdicts.models import QualityVerdict
@@ -17,7 +16,7 @@ from reprocessing.asking_models import Sighting, Trigger
 from reprocessing.planning import CannotPlanError, Options
 from reprocessing.waves import Rules
 from tests.house import House, row
-from tests.workers import finished, worked
+from tests.workers import approved, finished, worked
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 NOTHING = {"source": "nothing", "which": "all"}
@@ -45,13 +44,6 @@ def ask(people, settings):
         )
 
     return asked
-
-
-def approved(job, people):
-    job = worked(job)
-    assert job.state == "awaiting approval"
-    gate.decide(job.approval, people["reviewer"], approve=True, digest=job.plan.digest, reason="")
-    return worked(job)
 
 
 def test_the_whole_story_by_page(console: House, wrong, as_, people, settings):

@@ -18,7 +18,7 @@ from jobs.models import Job
 from jobs.submission import CannotAskError
 from tests.archived import archive
 from tests.house import House, row
-from tests.workers import finished, worked
+from tests.workers import approved, finished, worked
 from warehouse import side_tables
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -44,11 +44,6 @@ def ask(console, people, settings):
     return asked
 
 
-def approve(job, people):
-    gate.decide(Request.objects.get(job=job), people["reviewer"], approve=True, digest=job.plan.digest, reason="")
-    return worked(job)
-
-
 def uses(console):
     (found,) = console.connection.execute("SELECT count(*) FROM restage.archive_uses").fetchone()
     return found
@@ -70,7 +65,7 @@ def test_overwriting_newer_rows_is_for_a_second_person(console, kept, ask, peopl
     assert job.state == "awaiting approval"
     assert Request.objects.get(job=job).why == ["It overwrites 1 row of newer owners."]
     assert uses(console) == 1, "nothing removes the set while the decision is open"
-    assert approve(job, people).state == "succeeded"
+    assert approved(job, people).state == "succeeded"
     assert console.staged()["2"] == ("20.00", None)
     assert (console.violations(), uses(console)) == (0, 0)
 
@@ -79,13 +74,13 @@ def test_a_restore_that_would_do_something_else_goes_back_to_approval(console, k
     job = worked(ask(kept, on_newer="overwrite"))
     console.connection.execute("DELETE FROM stg.visits")
     before = console.state()
-    job = approve(job, people)
+    job = approved(job, people)
     assert (job.state, "has changed since the preview" in job.error) == ("failed", True)
     assert console.state() == before
     again = worked(Job.objects.get(plan__options__again_of=str(job.pk)))
     assert again.state == "awaiting approval"
     assert again.plan.tables["visits"]["absent"] == 1
-    assert approve(again, people).state == "succeeded"
+    assert approved(again, people).state == "succeeded"
     assert console.staged() == {"1": ("10.00", None), "2": ("20.00", None)}
 
 
@@ -118,7 +113,7 @@ def test_a_confirmed_restore_of_something_else_ends_before_it_begins(console, ke
 
 
 def test_raw_decides_again(console, kept, ask, people, as_):
-    done = approve(worked(ask(kept, on_newer="overwrite")), people)
+    done = approved(worked(ask(kept, on_newer="overwrite")), people)
     client = as_("archive admin")
     assert "1 row is pinned" in client.get(done.get_absolute_url()).content.decode()
     path = f"/archives/restore/jobs/{done.pk}/unpinning/"
@@ -128,7 +123,7 @@ def test_raw_decides_again(console, kept, ask, people, as_):
     job = worked(Job.objects.get(pk=answer.headers["Location"].split("/")[2]))
     assert (job.state, job.plan.tables["visits"]["updated"]) == ("awaiting approval", 1)
     assert "Let raw decide again" in client.get(job.get_absolute_url()).content.decode()
-    assert approve(job, people).state == "succeeded"
+    assert approved(job, people).state == "succeeded"
     assert console.staged()["2"] == ("21.00", None)
     assert (console.violations(), "nothing to let go" in client.get(path).content.decode()) == (0, True)
     assert Event.objects.filter(subject=f"job:{done.pk}", action="unpinning requested").count() == 1

@@ -19,7 +19,7 @@ from jobs.upkeep import Regular
 from reprocessing import image_retention, requests, rollback_requests
 from reprocessing.planning import CannotPlanError, Options
 from tests.house import House, row
-from tests.workers import worked
+from tests.workers import approved, worked
 from warehouse import before_images, discovery
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -36,11 +36,7 @@ def reprocess(console: House, people, settings):
 
 @pytest.fixture
 def approve(people):
-    def decided(job: Job):
-        gate.decide(Request.objects.get(job=job), people["reviewer"], approve=True, digest=job.plan.digest, reason="")
-        return worked(job)
-
-    return decided
+    return lambda job: approved(job, people)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 
 from tests.archived import archive, restore
 from tests.house import House, Row, row
+from tests.warehouse.oracle import Values, fold
 from warehouse import attempts, rollback, undoing, unpinning, verification
 from warehouse.journal import Writer
 from warehouse.reprocess import FileFailedError, Work
@@ -36,23 +37,7 @@ VISITS = st.sampled_from(["1", "2", "3", "4", "5", " 2 ", ""])
 FEES = st.sampled_from(["1", "2", "3.5", "", "x"])
 UPDATED = st.sampled_from(["", "2026-01-01 10:00", "2026-01-02 10:00", "2026-02-30 00:00"])
 ROWS = st.lists(st.builds(row, VISITS, fee=FEES, updated=UPDATED), max_size=8)
-BAD = {"x", "2026-02-30 00:00"}
 State = tuple[str, list[Row], UUID]  # day, rows, head run
-Values = tuple[str | None, str]  # fee, updated
-Rank = tuple[str, str, int, int]  # day, updated, file order, place in the file; of a staging row: 1 if it counts, id
-
-
-def fold(files: list[tuple[str, int, list[Row]]]) -> dict[str, tuple[Rank, Values]]:
-    """visit → the winner, of live (day, file order, rows)."""
-    best: dict[str, tuple[Rank, Values]] = {}
-    for day, order, rows in files:
-        for place, (visit, _seen, fee, _note, updated) in enumerate(rows):
-            if not visit.strip() or BAD & {fee, updated}:
-                continue
-            rank = (day, updated, order, place)
-            if visit.strip() not in best or best[visit.strip()][0] < rank:
-                best[visit.strip()] = (rank, (f"{float(fee):.2f}" if fee else None, updated))
-    return best
 
 
 STAGED = """SELECT s.visit_id, s.fee::text, coalesce(to_char(s.updated_at, 'YYYY-MM-DD HH24:MI'), ''), s.reviewed_by,
