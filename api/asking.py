@@ -84,8 +84,9 @@ class AskReprocess(Strict):
     reason = _reason()
     runs = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=MOST_RUNS)
     extracts = _names(64, 200, help_text="only these; none: all")
-    # the library takes declared fields out of the class, so that its own attribute of this name stays
-    source = one_of(*planning.SOURCES, default="files", help_text="nothing: quarantine the files")  # type: ignore[assignment]  # see above
+    source = one_of(  # type: ignore[assignment]  # taken out of the class by the library: no attribute
+        *planning.SOURCES, default="files", help_text="nothing: quarantine the files"
+    )
     which = one_of(*planning.WHICH, default="all")
     since = _day(help_text="extracted on this day (UTC) or later")
     until = _day(help_text="extracted on this day (UTC) or before")

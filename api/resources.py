@@ -151,17 +151,22 @@ class Resource(APIView):
         """What was sent, as it must be. Raises ValidationError."""
         return _valid(kind or self.asks, self.request.data)
 
+    @property
+    def told_by(self) -> type[serializers.BaseSerializer[Any]]:
+        """What `gives` is, of a resource that answers with anything. Raises TypeError."""
+        if self.gives is None:
+            raise TypeError(f"{type(self).__name__} does not say what it gives.")
+        return self.gives
+
     def one(self, found: Any) -> Response:
-        assert self.gives is not None  # noqa: S101  a resource that answers says with what
-        return Response(self.gives(found).data)
+        return Response(self.told_by(found).data)
 
     def page(self, found: Any) -> Response:
         """The page that was asked for; one beyond the last is empty."""
-        assert self.gives is not None  # noqa: S101  the same
         paginator = Paginator(found, self.wanted["size"])
         number, pages = self.wanted["page"], paginator.num_pages
         rows = paginator.page(number).object_list if number <= pages else []
-        told = self.gives(rows, many=True).data
+        told = self.told_by(rows, many=True).data
         return Response({"count": paginator.count, "page": number, "pages": pages, "results": told})
 
     @property
