@@ -13,7 +13,7 @@ import psycopg
 
 from monitoring.verdicts.models import QualityVerdict
 from reprocessing import triggers
-from reprocessing.planning import NOTHING, Options
+from reprocessing.planning import NOTHING, CannotPlanError, Options
 from reprocessing.rule_kinds import Kind, Seen
 from reprocessing.wave_checks import FAIL, INCONCLUSIVE, PASS, Check
 
@@ -35,11 +35,13 @@ BAD_VERDICT = Kind(
 
 
 def _wrong_files(_connection: psycopg.Connection, extract: str, runs: list[UUID]) -> tuple[list[UUID], Options]:
-    """The files of these runs that are proven wrong, and that nobody has said is right."""
+    """The files of these runs that are proven wrong, and that nobody has said is right. Raises CannotPlanError."""
     wrong = QualityVerdict.objects.refused().filter(
         extract=extract, load_run_id__in=runs, level=QualityVerdict.Level.BLOCK
     )
     found = dict(wrong.values_list("load_run_file_id", "load_run_id"))
+    if not found:
+        raise CannotPlanError("Somebody has answered meanwhile that the file is right. Nothing was asked for.")
     return list(dict.fromkeys(found.values())), Options(source=NOTHING, files=frozenset(found))
 
 

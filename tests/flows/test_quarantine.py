@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from jobs.models import Job
-from monitoring.verdicts import acting
+from monitoring.verdicts import acting, answering
 from monitoring.verdicts.models import QualityVerdict
 from reprocessing import requests, rollback_requests, triggers
 from reprocessing.asking_models import Sighting, Trigger
@@ -152,11 +152,11 @@ def test_a_file_that_was_never_loaded_cannot_be_quarantined(console: House, ask)
     assert [(item["key"], item["code"]) for item in job.plan.excluded] == [("b_visits_20260105.csv", "nothing counts")]
 
 
-def test_a_rule_asks_for_it_and_somebody_decides(console: House, wrong, people, settings):
+@pytest.fixture
+def told(wrong, people):
+    """A rule has heard that the file is proven wrong."""
     run, file = wrong
-    trigger = Trigger.objects.create(
-        name="wrong files", kind=acting.QUARANTINE, owner=people["operator"], extract="Visits"
-    )
+    Trigger.objects.create(name="wrong files", kind=acting.QUARANTINE, owner=people["operator"], extract="Visits")
     verdict = QualityVerdict.objects.create(
         load_run_file_id=file,
         load_run_id=run,
@@ -170,9 +170,20 @@ def test_a_rule_asks_for_it_and_somebody_decides(console: House, wrong, people, 
         findings=[{"channel": "proof", "column": "fee", "measure": "not_number", "told": "fee is no number."}],
     )
     assert acting.tell(verdict, None, timezone.now()) == 1
+    return verdict
+
+
+def test_a_rule_asks_for_it_and_somebody_decides(console: House, told, settings):
     triggers.judge(settings.WAREHOUSE_URL, timezone.now() + timedelta(minutes=30))
     job = Job.objects.get()
-    assert (Sighting.objects.get(trigger=trigger).came, job.kind) == ("fired", "quarantine")
-    assert [item["file"] for item in job.plan.included] == [file]
+    assert (Sighting.objects.get().came, job.kind) == ("fired", "quarantine")
+    assert [item["file"] for item in job.plan.included] == [told.load_run_file_id]
     assert worked(job).state == "awaiting approval"
     assert console.staged()["2"] == ("99.00", None)
+
+
+def test_a_rule_asks_for_nothing_where_the_file_was_answered_to_be_right(told, people, settings):
+    answering.answer(told, "false alarm", people["operator"], reason="so it is", now=timezone.now())
+    triggers.judge(settings.WAREHOUSE_URL, timezone.now() + timedelta(minutes=30))
+    assert not Job.objects.exists()
+    assert "answered meanwhile that the file is right" in Sighting.objects.get().why
