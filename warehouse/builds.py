@@ -17,15 +17,20 @@ from warehouse.registry import Extract
 def note_read(connection: psycopg.Connection, extract: Extract, attempts: Mapping[int, Canonical]) -> None:
     """These attempts were read and folded by this process's code and declaration."""
     _note_declaration(connection, extract)
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO restage.builds (load_run_file_id, read_declaration, reading, declaration, folding,"
-            " canonical, multiset) VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            [
-                (attempt, extract.digest, code.reading(), extract.digest, code.folding(), said.ordered, said.multiset)
-                for attempt, said in attempts.items()
-            ],
-        )
+    connection.execute(
+        "INSERT INTO restage.builds (load_run_file_id, read_declaration, reading, declaration, folding, canonical,"
+        " multiset) SELECT a.attempt, %(digest)s, %(reading)s, %(digest)s, %(folding)s, a.ordered, a.multiset"
+        " FROM unnest(%(attempts)s::integer[], %(ordered)s::text[], %(multiset)s::text[])"
+        " a (attempt, ordered, multiset)",
+        {
+            "digest": extract.digest,
+            "reading": code.reading(),
+            "folding": code.folding(),
+            "attempts": list(attempts),
+            "ordered": [said.ordered for said in attempts.values()],
+            "multiset": [said.multiset for said in attempts.values()],
+        },
+    )
 
 
 def note_folded(connection: psycopg.Connection, extract: Extract, attempts: Iterable[int]) -> None:

@@ -172,9 +172,15 @@ def _escaped(joined: str) -> str:
 
 def note_malformed(connection: psycopg.Connection, extract: Extract, load_run_file_id: int, intake: Intake) -> None:
     """Keep which records of the file could not be read: number, line and reason, never their text."""
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO restage.rejections (load_run_file_id, extract_type, stage, record_no, line_no, value_class,"
-            " reason, severity) VALUES (%s, %s, 'read', %s, %s, 'record', %s, 'reject')",
-            [(load_run_file_id, extract.name, m.number, m.line, m.reason) for m in intake.malformed],
-        )
+    connection.execute(
+        "INSERT INTO restage.rejections (load_run_file_id, extract_type, stage, record_no, line_no, value_class,"
+        " reason, severity) SELECT %s, %s, 'read', m.number, m.line, 'record', m.reason, 'reject'"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) m (number, line, reason)",
+        [
+            load_run_file_id,
+            extract.name,
+            [malformed.number for malformed in intake.malformed],
+            [malformed.line for malformed in intake.malformed],
+            [malformed.reason for malformed in intake.malformed],
+        ],
+    )
