@@ -1,9 +1,11 @@
 """Databases in which an operation can be broken, the operations, and what is there afterwards against what is due."""
 
 import os
+import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -23,6 +25,7 @@ from warehouse.registry import Registry
 from warehouse.reprocess import Work
 
 NAMESPACE = UUID("6f0c2f0a-54a1-4a83-9f2c-5a3a8f6f7a11")
+DEFECT = 70  # how a child ends that met something else than what it was broken off by
 UNDONE, JOB = uuid5(NAMESPACE, "undone"), uuid5(NAMESPACE, "job")
 EMPTY = "fault_empty"
 Operation = Callable[[House, int], object]
@@ -243,14 +246,22 @@ OPERATIONS: dict[str, Operation] = {
 
 
 def in_child(work: Callable[[], bool]) -> bool:
-    """Do it in a process of its own; whether it ended by itself and said yes."""
+    """Do it in a process of its own; whether it ended by itself and said yes. Raises RuntimeError where it ends by
+    anything else than what it was broken off by."""
     child = os.fork()
     if child == 0:
-        code = 1
-        with suppress(TellableError, psycopg.Error):
+        code = DEFECT
+        try:
             code = 0 if work() else 1
-        os._exit(code)
+        except (TellableError, psycopg.Error):
+            code = 1
+        except BaseException:
+            traceback.print_exc(file=sys.stderr)
+        finally:  # never back into what the parent does
+            os._exit(code)
     _pid, status = os.waitpid(child, 0)
+    if os.waitstatus_to_exitcode(status) == DEFECT:
+        raise RuntimeError("What was to be broken off has a defect of its own; it is printed above.")
     return status == 0
 
 
