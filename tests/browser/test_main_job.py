@@ -23,8 +23,11 @@ def rows(fee: str):
     return [row(str(n), fee=fee if n == 7 else "10") for n in range(RECORDS)]
 
 
-def looked_at(page: Page) -> None:
-    """No axe violation, nothing wider than the window: on a desk and on a phone, light and dark."""
+def looked_at(page: Page, heading: str | re.Pattern[str] = "") -> None:
+    """No axe violation, nothing wider than the window: on a desk and on a phone, light and dark. `heading`: of the page
+    to which a click has led, that is waited for; without it the one before could be looked at, or none."""
+    if heading:
+        expect(page.get_by_role("heading", level=1, name=heading)).to_be_visible()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         for width in (1440, 375):
@@ -52,7 +55,7 @@ def test_plan_approve_run_and_roll_back(stack: Stack, served: str, browser: Brow
         looked_at(page)
     page.goto(served + "/runs/")
     page.get_by_role("link", name=re.compile(str(run)[:8])).click()
-    looked_at(page)
+    looked_at(page, re.compile("^Load run"))
     page.get_by_role("link", name="Reprocess this run").click()
     expect(page.locator("#selection")).to_contain_text("changed since the first load")
     page.get_by_label("Only the files that failed").check()
@@ -73,7 +76,7 @@ def test_plan_approve_run_and_roll_back(stack: Stack, served: str, browser: Brow
     reviewer = Person(browser.new_context(), served, "reviewer")
     desk = reviewer.page
     desk.get_by_role("link", name="Approvals").click()
-    looked_at(desk)
+    looked_at(desk, "Approvals")
     desk.get_by_role("link", name=re.compile("Reprocess")).click()
     desk.get_by_text("A sample of the changed rows, values masked").click()
     expect(desk.get_by_role("row", name=re.compile("updated.*fee.*99.99.*99.99"))).to_be_visible()

@@ -39,7 +39,7 @@ def test_rules_are_moved_by_hand_and_take_effect_by_two(stack: Stack, browser: B
     expect(page.locator(".rules li").nth(3)).to_contain_text("Long")
     looked_at(page)
     page.get_by_role("link", name="Add a rule").click()
-    looked_at(page)
+    looked_at(page, "New rule")
     page.goto(f"{url}/approvals/rules/draft/")
     page.get_by_label("Why the rules should change").fill("Sums before lengths.")
     page.get_by_role("button", name="Propose these 5 rules").click()

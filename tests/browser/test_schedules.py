@@ -17,7 +17,7 @@ def test_ops_writes_a_schedule_a_trigger_and_a_window(stack: Stack, browser: Bro
     person = Person(browser.new_context(), url, "ops")
     page = person.page
     page.get_by_role("link", name="Schedules").click()
-    looked_at(page)
+    looked_at(page, "Schedules")
     page.get_by_role("link", name="New schedule").click()
     page.get_by_label("Name").fill("Each minute")
     page.get_by_label("When (cron)").fill("* * * * *")
