@@ -9,7 +9,8 @@ class ApprovalsConfig(AppConfig):
     def ready(self) -> None:
         from approvals import closing, gate, settings_check
         from jobs import reconciler, submission
+        from warehouse.commands import CHECKS
 
         submission.use(gate.submit, gate.permit)
         reconciler.also(closing.upkeep)
-        register(settings_check.roles)
+        register(settings_check.roles, *CHECKS)

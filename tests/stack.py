@@ -5,19 +5,19 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
 
 from config import databases
 from tests.house import House
+from tests.processes import Process
 
 ROOT = Path(__file__).resolve().parent.parent
 MANAGE = ROOT / "manage.py"
@@ -39,28 +39,29 @@ class Stack:
         # its databases are given by URL: they are not the embedded server's own two
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RESTAGE_EMBEDDED_")}
         self.env = {**inherited, **env}
-        self._started: list[subprocess.Popen[bytes]] = []
+        self._started: list[Process] = []
         self._asks: psycopg.Connection | None = None
 
     def command(self, *words: str, code: int | None = 0) -> Any:
         """Run `manage.py words --json` and give its answer."""
-        done = subprocess.run(
-            [sys.executable, str(MANAGE), *words, "--json"], env=self.env, capture_output=True, check=False, timeout=120
-        )
-        assert code is None or done.returncode == code, done.stderr.decode()
-        assert "Traceback" not in done.stderr.decode()
-        return json.loads(done.stdout)
+        with TemporaryDirectory() as folder:
+            out, err = Path(folder) / "out", Path(folder) / "err"
+            ended = Process([str(MANAGE), *words, "--json"], Path.cwd(), self.env, out=out, err=err).wait(120)
+            told = err.read_text()
+            assert code is None or ended == code, told
+            assert "Traceback" not in told
+            return json.loads(out.read_text())
 
-    def start(self, *words: str, **more: str) -> "subprocess.Popen[bytes]":
+    def start(self, *words: str, **more: str) -> Process:
         """Start `python words` with more environment; it ends with the test."""
-        process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env={**self.env, **more}, start_new_session=True)
+        process = Process(words, ROOT, {**self.env, **more})
         self._started.append(process)
         return process
 
-    def worker(self, **more: str) -> "subprocess.Popen[bytes]":
+    def worker(self, **more: str) -> Process:
         return self.start(str(MANAGE), "worker", **more)
 
-    def watcher(self, **more: str) -> "subprocess.Popen[bytes]":
+    def watcher(self, **more: str) -> Process:
         return self.start(str(MANAGE), "watch", **more)
 
     def shell(self, code: str) -> None:
@@ -93,7 +94,7 @@ class Stack:
     def job_is(self, job: str, *states: str) -> bool:
         return self.console("SELECT state FROM jobs_job WHERE id = %s", job)[0][0] in states
 
-    def end(self, process: "subprocess.Popen[bytes]") -> int:
+    def end(self, process: Process) -> int:
         """SIGTERM to its main process, as an operator would."""
         process.send_signal(signal.SIGTERM)
         return process.wait(40)

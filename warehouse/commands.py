@@ -20,6 +20,8 @@ from warehouse.declarations import DeclarationError
 from warehouse.errors import TellableError, reason_of
 
 JSON = "--json"
+# What a command checks before it begins: the settings of Restage. The pages are checked where they are served.
+CHECKS = ("restage",)
 
 
 class Refusal(TellableError):
@@ -73,6 +75,8 @@ def offer_json(parser: CommandParser) -> None:
 
 class AnsweringCommand(BaseCommand):
     """A command with --json: what cannot be read of its command line is then one JSON object too."""
+
+    requires_system_checks = CHECKS
 
     def run_from_argv(self, argv: list[str]) -> None:
         if JSON in argv:

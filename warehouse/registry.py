@@ -236,7 +236,8 @@ def _extract(document: Document, formats: Mapping[str, Document]) -> Extract:
     if chosen not in formats:
         raise document.wrong("format", f"there is no format {chosen}; known: {', '.join(sorted(formats))}")
     wire = formats[chosen]
-    columns = tuple(_column(document.section("columns"), column) for column in document.section("columns"))
+    listed = document.section("columns")
+    columns = tuple(_column(listed, column) for column in listed)
     only = document.section("staging_only", missing={})
     extract = Extract(
         name=name,

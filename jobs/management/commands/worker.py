@@ -14,6 +14,7 @@ from django.db import DatabaseError, close_old_connections
 
 from jobs import processes, reconciler, upkeep
 from jobs.claims import LEASE
+from warehouse.commands import CHECKS
 
 RECONCILE_SECONDS = min(5.0, LEASE.total_seconds() / 6)  # a lapsed lease is soon seen, however short it is
 STOP_SECONDS = 20.0
@@ -22,6 +23,7 @@ MANAGE = Path(sys.argv[0]).resolve()
 
 class Command(BaseCommand):
     help = "Works on jobs until it is stopped (Ctrl-C or SIGTERM); what it had begun is taken up by the next worker."
+    requires_system_checks = CHECKS
 
     def handle(self, **options: Any) -> None:
         stopping = False
@@ -49,7 +51,7 @@ class Command(BaseCommand):
 
 
 def _start() -> "subprocess.Popen[bytes]":
-    return processes.start([sys.executable, str(MANAGE), "qcluster"])
+    return processes.start([sys.executable, str(MANAGE), "qcluster", "--skip-checks"])
 
 
 def _reconcile() -> None:

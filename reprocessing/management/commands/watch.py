@@ -7,13 +7,14 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from reprocessing.watching import Watcher
-from warehouse.commands import warehouse_url
+from warehouse.commands import CHECKS, warehouse_url
 
 
 class Command(BaseCommand):
     help = (
         "Watches the warehouse and the clock until it is stopped (Ctrl-C or SIGTERM). Two do no harm: each acts once."
     )
+    requires_system_checks = CHECKS
 
     def handle(self, **options: Any) -> None:
         watcher = Watcher(warehouse_url(), told=self._told)
