@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +9,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from config import databases
 from tests.conftest import database, name_of
-from tests.stack import MANAGE
+from tests.processes import Process
+from tests.stack import MANAGE, ROOT
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -39,7 +38,7 @@ def migrated(migrated: str) -> Iterator[str]:
     """The name of a console database to be copied, with one person of each role, named like it."""
     with database(migrated) as url:
         env = {**os.environ, databases.CONSOLE_URL: url, "DJANGO_SETTINGS_MODULE": "config.settings"}
-        subprocess.run([sys.executable, str(MANAGE), "shell", "-v", "0", "-c", MAKE_PEOPLE], env=env, check=True)
+        assert Process([str(MANAGE), "shell", "-v", "0", "-c", MAKE_PEOPLE], ROOT, env).wait(60) == 0
         yield name_of(url)
 
 
