@@ -65,7 +65,9 @@ class House:
             " AND tablename <> 'applied' OR schemaname IN ('raw', 'stg') AND tablename = ANY(%s)",
             [["visits", "calls"]],
         ).fetchall()
-        self.connection.execute(f"TRUNCATE {', '.join(name for (name,) in tables)}".encode())
+        any_rows = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for (name,) in tables)
+        if filled := self.connection.execute(any_rows.encode()).fetchall():
+            self.connection.execute(f"TRUNCATE {', '.join(name for (name,) in filled)} CASCADE".encode())
 
     def write(self, day: str, *rows: Row, org: str = "a") -> Path:
         path = self.folder / f"{org}_visits_{day}.csv"

@@ -1,7 +1,7 @@
 """The main job in a real browser: an operator plans, a reviewer approves in another session, a worker runs."""
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -15,7 +15,11 @@ pytestmark = pytest.mark.browser
 RECORDS = 100_001
 AXE = Axe().axe_script
 ALL_RULES: dict[str, object] = {"resultTypes": ["violations"]}
-OF_COLOURS = {**ALL_RULES, "runOnly": ["color-contrast", "link-in-text-block"]}  # a theme changes nothing else
+OF_COLOURS: dict[str, object] = {
+    **ALL_RULES,
+    "runOnly": ["color-contrast", "link-in-text-block"],
+}  # a theme changes nothing else
+THEMES: dict[Literal["light", "dark"], dict[str, object]] = {"light": ALL_RULES, "dark": OF_COLOURS}
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def looked_at(page: Page, heading: str | re.Pattern[str] = "") -> None:
     to which a click has led, that is waited for; without it the one before could be looked at, or none."""
     if heading:
         expect(page.get_by_role("heading", level=1, name=heading)).to_be_visible()
-    for scheme, asked in (("light", ALL_RULES), ("dark", OF_COLOURS)):
+    for scheme, asked in THEMES.items():
         page.emulate_media(color_scheme=scheme)
         for width in (1440, 375):
             page.set_viewport_size({"width": width, "height": 900})
