@@ -19,6 +19,7 @@ from warehouse.registry import Extract
 
 SAMPLE_ROWS = 12
 COMPARED_FIRST = 1_000  # keys that tell whether most of them change
+FEW = 20  # times as many rows in staging as keys: to look each key up takes less than to read staging's hashes
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,14 @@ def compute(connection: psycopg.Connection, change: Change, space: Workspace) ->
 
     First by the hashes alone: a winner whose hash stands in staging stays (the hash is over the key too). Only the
     others are joined by key, with where the row lies in staging (`there`, a ctid, of the table `there_in`, which may be
-    a partition: good as long as staging is locked). Where most keys seem to change, or rows that stay are to be written
-    too, all keys are joined at once.
+    a partition: good as long as staging is locked). Where keys are few beside the rows of staging, most of them seem to
+    change, or rows that stay are to be written too, all keys are joined at once.
     """
     parts = _parts(change, space)
     with connection.transaction():  # one commit for all of it
         space.clear(connection, change.extract, "changed", "diff")
         source = parts["keys"]
-        if not change.rewrite and not _most_change(connection, parts):
+        if not change.rewrite and not _at_once(connection, parts):
             source = parts["changed"]
             connection.execute(
                 sql.SQL(
@@ -101,9 +102,18 @@ def compute(connection: psycopg.Connection, change: Change, space: Workspace) ->
     return _counted(connection, parts)
 
 
-def _most_change(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> bool:
-    """Whether more than a quarter of some keys change. Only the way of comparing depends on it."""
-    (keys,) = connection.execute(sql.SQL("SELECT keys FROM {tally}").format(**parts)).fetchone() or (0,)
+def _at_once(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> bool:
+    """Whether the keys are few beside the rows of staging, by its statistics, or more than a quarter of some of them
+    changes. Only the way of comparing depends on it."""
+    keys, few = connection.execute(
+        sql.SQL(
+            "SELECT keys, keys * {few} <= (SELECT coalesce(sum(greatest(reltuples, 0)), 0) FROM pg_class WHERE"
+            " relkind = 'r' AND (oid = {stg}::regclass OR oid IN (SELECT relid FROM pg_partition_tree({stg}))))"
+            " FROM {tally}"
+        ).format(tally=parts["tally"], few=sql.Literal(FEW), stg=sql.Literal(parts["stg"].as_string(connection)))
+    ).fetchone() or (0, True)
+    if few:
+        return True
     percent = sql.Literal(min(100.0, 100 * COMPARED_FIRST / max(keys, 1)))
     (found,) = connection.execute(
         sql.SQL(
