@@ -4,7 +4,6 @@ import pytest
 
 from tests.house import House, row
 
-
 ROWS = 20_000
 
 
