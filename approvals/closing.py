@@ -9,10 +9,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from access import rights
-from approvals import gate, hands
+from approvals import hands
 from approvals.gate import VALID_FOR, RefusedError
 from approvals.models import Emergency, Request
-from approvals.standing import UnreadablePolicyError
 from audit.models import Event
 from audit.transitions import StateChangedError, move, record
 from jobs.ending import end
@@ -59,8 +58,6 @@ def upkeep(now: datetime) -> None:
     expire(now)
     _void_lost()
     for request in Request.objects.filter(state=Request.State.PENDING, expires_at__gte=now):
-        with suppress(UnreadablePolicyError, StateChangedError):
-            gate.let_go_again(request, now)
         _remind_by_the_clock(request, now)
         _escalate(request, now)
     _tell_overdue(now)

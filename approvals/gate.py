@@ -207,13 +207,13 @@ def _keep_window(request: Request, window: Window | None) -> None:
 
 
 def _settle(
-    request: Request, job: Job, reviewer: User | None, verdict: Verdict, detail: dict[str, Any], now: datetime
+    request: Request, job: Job, reviewer: User, verdict: Verdict, detail: dict[str, Any], now: datetime
 ) -> None:
     """Have the job begin, end, or wait for the next approval."""
     if verdict != Verdict.APPROVE:
         move(request, ENDS[verdict], among=[Request.State.PENDING], actor=reviewer, detail=detail)
         said = "Rejected" if verdict == Verdict.REJECT else "Changes asked for"
-        told = f"{said} by {reviewer}: {detail['reason']}"
+        told = f"{said} by {reviewer.get_username()}: {detail['reason']}"
         end(job, Job.State.REJECTED, among=[Job.State.AWAITING], actor=reviewer, error=told)
         return
     found = of(request, now)
@@ -230,22 +230,6 @@ def _settle(
         valid_until=(begins or now) + timedelta(hours=settings.APPROVAL_HOURS),
     )
     submission.queue(job, among=[Job.State.AWAITING], actor=reviewer, not_before=begins)
-
-
-def let_go_again(request: Request, now: datetime) -> bool:
-    """Have a job begin that has its approvals again, as somebody who had lost the right has it back: nobody would be
-    left to give the last one. Whether it does. Raises UnreadablePolicyError."""
-    if not request.decisions.exists():
-        return False
-    with transaction.atomic():
-        job = Job.objects.select_for_update().select_related("plan").get(pk=request.job_id)
-        request.refresh_from_db()
-        waits = request.state == Request.State.PENDING and job.state == Job.State.AWAITING
-        if not waits or request.expires_at < now or not of(request, now).complete:
-            return False
-        why = "Who had approved it may decide again."
-        _settle(request, job, None, Verdict.APPROVE, {"digest": request.digest, "reason": why}, now)
-    return True
 
 
 def of(request: Request, now: datetime, known: Known | None = None, *, lapsing: bool = True) -> Standing:

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from access import persons, rights
-from approvals import closing, gate, inbox_rows
+from approvals import gate, inbox_rows
 from approvals.gate import RefusedError
 from approvals.models import Request
 from approvals.policy import Policy, Stage
@@ -87,21 +87,6 @@ def test_who_has_the_right_again_counts_again_and_does_not_decide_twice(asked, p
         approve(again(request), people["reviewer"])
     approve(again(request), people["archive admin"])
     assert again(request).job.state == "queued"
-
-
-@pytest.mark.parametrize("policy", [BOTH, AT_ONCE], ids=lambda policy: policy.rule)
-def test_a_job_that_nobody_could_give_the_last_approval_begins_when_who_left_is_back(asked, people, policy):
-    request = asked(policy)
-    approve(request, people["reviewer"])
-    deactivated(people)
-    approve(again(request), people["archive admin" if policy is AT_ONCE else "reviewer2"])
-    closing.upkeep(timezone.now())
-    assert again(request).job.state == "awaiting approval"
-    User.objects.filter(pk=people["reviewer"].pk).update(is_active=True)
-    closing.upkeep(timezone.now())
-    job = again(request).job
-    assert (again(request).state, job.state) == ("approved", "queued")
-    gate.permit(job)
 
 
 def test_the_worker_names_who_may_not_decide_any_more(asked, people):
