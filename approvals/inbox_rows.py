@@ -40,14 +40,14 @@ def of(user: User, now: datetime) -> list[Row]:
 
 def standing(request: Request, now: datetime, known: Known | None = None) -> str:
     try:
-        return str(gate.of(request, now, known))
+        return str(gate.of(request, now, known, lapsing=request.job.active))
     except UnreadablePolicyError:
         return "its policy cannot be read"
 
 
 def as_json(request: Request, now: datetime) -> dict[str, Any]:
-    """As commands tell it."""
-    gone = counting.lapsed(request)
+    """As commands and the API tell it; of a job that is over as it was decided."""
+    gone = counting.lapsed(request) if request.job.active else []
     return {
         "job": str(request.job_id),
         "kind": request.job.kind,

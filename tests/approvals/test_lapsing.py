@@ -14,6 +14,7 @@ from approvals import gate, inbox_rows
 from approvals.gate import RefusedError
 from approvals.models import Request
 from approvals.policy import Policy, Stage
+from jobs import submission
 from jobs.submission import NotPermittedError
 from tests.approvals.conftest import ONE, TWO, again, approve, insert_decision
 
@@ -111,6 +112,16 @@ def test_page_and_list_say_so_until_the_job_is_over(asked, people):
     gate.decide(again(request), people["reviewer2"], approve=False, digest=request.digest, reason="no")
     page = client.get(f"/jobs/{request.job_id}/").content.decode()
     assert "does not count any more" not in page and "1 of 1" in page
+
+
+def test_of_a_job_that_is_over_the_api_and_commands_tell_who_approved_it(asked, people):
+    request = asked(ONE)
+    approve(request, people["reviewer"])
+    deactivated(people)
+    assert inbox_rows.as_json(again(request), timezone.now())["approved_by"] == []
+    submission.cancel(again(request).job, people["operator"])
+    told = inbox_rows.as_json(again(request), timezone.now())
+    assert (told["approved_by"], told["standing"]) == (["reviewer"], "1 of 1 approval")
 
 
 def test_more_requests_take_no_query_more(asked, people):
