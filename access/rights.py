@@ -93,6 +93,15 @@ def roles_of(user: AbstractBaseUser | AnonymousUser) -> list[str]:
     return [role for role in ROLES if role in names]
 
 
+def roles_of_accounts(accounts: Iterable[int]) -> dict[int, frozenset[str]]:
+    """Each account → its roles; none where it is not active."""
+    found: dict[int, set[str]] = {account: set() for account in accounts}
+    held = User.groups.through.objects.filter(user__in=found, user__is_active=True, group__name__in=ROLES)
+    for account, role in held.values_list("user_id", "group__name"):
+        found[account].add(role)
+    return {account: frozenset(roles) for account, roles in found.items()}
+
+
 def having(right: str) -> tuple[str, ...]:
     """The roles that have a right, in the order of ROLES."""
     return tuple(role for role, theirs in ROLES.items() if right in theirs)

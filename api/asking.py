@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from api.models import Token
-from api.resources import Strict, one_of
+from api.resources import At, Strict, one_of
 from archives import cleaning, keeping, recovering, restore_requests
 from archives.restore_requests import Wanted
 from jobs.models import Job
@@ -149,7 +149,7 @@ class AskRecover(Strict):
     kind = one_of("recover")
     reason = _reason()
     table = serializers.CharField(max_length=63, help_text="of staging, without the schema")
-    at = serializers.DateTimeField(default=None, allow_null=True, help_text="the moment; without a zone: the console's")
+    at = At(default=None, allow_null=True, help_text="the moment; without a zone: the console's")
     before_job = serializers.UUIDField(default=None, allow_null=True, help_text="just before its first effect")
     run = serializers.UUIDField(default=None, allow_null=True, help_text="only the rows that it owned then")
     into = one_of(*recovering.INTO, default=recovering.SIDE)

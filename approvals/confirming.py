@@ -1,7 +1,7 @@
 """Who decides on a job or on the rules, or reviews an emergency, proves who they are: by a login of the last minutes,
 or by their password typed again.
 
-Wrong passwords hold off this account's confirmations from this address only: nobody else, and no other machine of
+Wrong passwords hold off this account's confirmations from this network only: nobody else, and no other machine of
 theirs, is locked out.
 """
 
@@ -55,15 +55,16 @@ def _wrong(user: User, password: str, now: datetime) -> str:
     """Why the password is no proof ("": it is), written down. One guess of an account at a time."""
     if not password:
         return f"Your login is older than {settings.CONFIRM_MINUTES:g} min. Type your password to show that it is you."
-    address = circumstances.current().address
+    network = circumstances.current().network
     with transaction.atomic():
-        known = User.objects.select_for_update().get(pk=user.pk)
-        wrong = Event.objects.filter(actor=known, action=WRONG, address=address, at__gt=now - WITHIN)
+        known = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        wrong = Event.objects.filter(actor=known, action=WRONG, detail__network=network, at__gt=now - WITHIN)
         if wrong.count() >= MOST_WRONG:
             record(known, "confirmation held off", known, result=Event.Result.REFUSED)
             return "Too many wrong passwords from here. Wait 15 min, or ask somebody else to decide."
         if known.check_password(password):
             record(known, "identity confirmed", known)
             return ""
-        record(known, WRONG, known, {"wrong in a row": wrong.count() + 1}, result=Event.Result.REFUSED)
+        detail = {"wrong in a row": wrong.count() + 1, "network": network}
+        record(known, WRONG, known, detail, result=Event.Result.REFUSED)
     return "That is not your password. Nothing was decided."

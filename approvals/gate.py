@@ -1,6 +1,5 @@
 """The gate: every previewed job passes it, and people's decisions open it for exactly one digest."""
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,10 +10,11 @@ from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from access import persons, rights
-from approvals import covering, hands, passing, permits, rules, standing, windows
+from approvals import counting, covering, hands, passing, permits, rules, standing, windows
+from approvals.counting import Known
 from approvals.models import Decision, Request, Window
 from approvals.policy import Policy
-from approvals.standing import Given, Standing, UnreadablePolicyError
+from approvals.standing import Standing, UnreadablePolicyError
 from audit.models import Event
 from audit.reasons import said
 from audit.transitions import move, record
@@ -179,7 +179,7 @@ def _refuse(request: Request, job: Job, reviewer: User, digest: str, now: dateti
         raise RefusedError("The request has expired. A new plan shows what the job would do now.")
     if not digest == request.digest == job.plan.digest == job.plan.computed_digest():
         raise RefusedError("The plan is not the one that you were shown. Read it again and decide anew.")
-    if persons.person_of(reviewer) in {given.person for given in _given(request)}:
+    if persons.person_of(reviewer) in counting.persons_who_approved(request):
         raise RefusedError("You have approved it already; somebody else must give the next approval.")
 
 
@@ -232,18 +232,11 @@ def _settle(
     submission.queue(job, among=[Job.State.AWAITING], actor=reviewer, not_before=begins)
 
 
-def of(request: Request, now: datetime, known: Mapping[int, int] | None = None) -> Standing:
-    """How far the decision is; `known`: account → person, where that was looked up. Raises UnreadablePolicyError."""
+def of(request: Request, now: datetime, known: Known | None = None, *, lapsing: bool = True) -> Standing:
+    """How far the decision is, by the approvals that count now (not `lapsing`: as it was when they were given);
+    `known`: what was looked up of all its accounts. Raises UnreadablePolicyError."""
     also = request.escalates_to if request.escalates_at and request.escalates_at <= now else ""
-    return standing.of(standing.read(request.policy), _given(request, known), also)
-
-
-def _given(request: Request, known: Mapping[int, int] | None = None) -> list[Given]:
-    """The approvals so far; of accounts that have been linked since, as of one person."""
-    approvals = [decision for decision in request.decisions.all() if decision.approved]
-    if known is None and approvals:
-        known = persons.of([decision.reviewer_id for decision in approvals])
-    return [Given((known or {})[decision.reviewer_id], decision.stage) for decision in approvals]
+    return standing.of(standing.read(request.policy), counting.given(request, known, lapsing=lapsing), also)
 
 
 def waiting() -> QuerySet[Request]:
@@ -253,28 +246,18 @@ def waiting() -> QuerySet[Request]:
     return found.select_related("job__plan", "job__requested_by").prefetch_related(decisions)
 
 
-def persons_in(requests: Iterable[Request], user: User) -> dict[int, int]:
-    """Account → person, of the user and of all who had a hand in these requests or have decided on them."""
-    accounts = {user.pk}
-    for request in requests:
-        accounts |= request.job.asked_by | {decision.reviewer_id for decision in request.decisions.all()}
-    return persons.of(accounts)
-
-
 def pending(user: User, now: datetime | None = None) -> list[Request]:
     """Those on which this person may decide now."""
     roles = rights.roles_of(user)
     found = list(waiting()) if roles else []
-    known, moment = persons_in(found, user), now or timezone.now()
+    known, moment = counting.known_in(found, user.pk), now or timezone.now()
     return [request for request in found if may_decide(request, user, roles, moment, known)]
 
 
-def may_decide(
-    request: Request, user: User, roles: list[str], now: datetime, known: Mapping[int, int] | None = None
-) -> bool:
+def may_decide(request: Request, user: User, roles: list[str], now: datetime, known: Known | None = None) -> bool:
     """Whether this person's decision would count now."""
-    known = persons_in([request], user) if known is None else known
-    person = known[user.pk]
+    known = known or counting.known_in([request], user.pk)
+    person = known.persons[user.pk]
     try:
         found = of(request, now, known)
     except UnreadablePolicyError:
@@ -282,6 +265,6 @@ def may_decide(
     return (
         found.stage_for(roles) is not None
         and request.expires_at >= now
-        and person not in {known[account] for account in request.job.asked_by}
-        and person not in {given.person for given in _given(request, known)}
+        and person not in {known.persons[account] for account in request.job.asked_by}
+        and person not in counting.persons_who_approved(request, known)
     )

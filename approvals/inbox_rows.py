@@ -1,6 +1,5 @@
 """What waits for a decision, each with how far it is and what it is to the reader."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from access import rights
-from approvals import gate
+from approvals import counting, gate
+from approvals.counting import Known
 from approvals.models import Request
 from approvals.standing import UnreadablePolicyError
 
@@ -26,27 +26,28 @@ class Row:
 def of(user: User, now: datetime) -> list[Row]:
     """Oldest first."""
     roles, requests = rights.roles_of(user), list(gate.waiting())
-    known = gate.persons_in(requests, user)
+    known = counting.known_in(requests, user.pk)
     return [
         Row(
             one,
             standing(one, now, known),
             gate.may_decide(one, user, roles, now, known),
-            known[user.pk] in {known[account] for account in one.job.asked_by},
+            known.persons[user.pk] in {known.persons[account] for account in one.job.asked_by},
         )
         for one in requests
     ]
 
 
-def standing(request: Request, now: datetime, known: Mapping[int, int] | None = None) -> str:
+def standing(request: Request, now: datetime, known: Known | None = None) -> str:
     try:
-        return str(gate.of(request, now, known))
+        return str(gate.of(request, now, known, lapsing=request.job.active))
     except UnreadablePolicyError:
         return "its policy cannot be read"
 
 
 def as_json(request: Request, now: datetime) -> dict[str, Any]:
-    """As commands tell it."""
+    """As commands and the API tell it; of a job that is over as it was decided."""
+    gone = counting.lapsed(request) if request.job.active else []
     return {
         "job": str(request.job_id),
         "kind": request.job.kind,
@@ -58,7 +59,9 @@ def as_json(request: Request, now: datetime) -> dict[str, Any]:
         "digest": request.digest,
         "policy": {name: request.policy.get(name) for name in ("rule", "version")},
         "standing": standing(request, now),
-        "approved_by": [one.reviewer.get_username() for one in request.decisions.all() if one.approved],
+        "approved_by": [
+            one.reviewer.get_username() for one in request.decisions.all() if one.approved and one not in gone
+        ],
         "asked_at": request.created_at.isoformat(),
         "open_until": request.expires_at.isoformat(),
         "page": request.job.get_absolute_url(),

@@ -5,11 +5,11 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from access import persons, rights
-from approvals import hands, rules, standing, windows
-from approvals.models import Decision, Emergency, Request
+from access import rights
+from approvals import counting, rules, standing, windows
+from approvals.models import Emergency, Request
 from approvals.policy import Policy
-from approvals.standing import Given, UnreadablePolicyError
+from approvals.standing import UnreadablePolicyError
 from jobs.models import Job
 from jobs.submission import NotPermittedError, NotYetError
 
@@ -40,7 +40,7 @@ def check(job: Job, request: Request, now: datetime) -> None:
     if request.state == Request.State.EMERGENCY:
         _check_emergency(job, request)
         return
-    _check_approvals(job, request, now)
+    _check_approvals(request)
     if job.state == Job.State.QUEUED:
         _check_time(request, now)
 
@@ -55,31 +55,24 @@ def _about_another() -> NotPermittedError:
     return NotPermittedError("The approval is about another plan. Nothing was done; make a new plan.")
 
 
-def _check_approvals(job: Job, request: Request, now: datetime) -> None:
+def _check_approvals(request: Request) -> None:
     decisions = list(request.decisions.select_related("reviewer"))
     if any(not decision.approved for decision in decisions):
         raise _without_approval()
     if any(decision.digest != request.digest for decision in decisions):
         raise _about_another()
-    person, asked_by = persons.of([decision.reviewer_id for decision in decisions]), hands.persons_of(job)
-    for decision in decisions:
-        if person[decision.reviewer_id] in asked_by or not _still_may(decision):
-            raise NotPermittedError(
-                f"{decision.reviewer.get_username()}, who approved it, may not decide any more. Nothing was done;"
-                " make a new plan and have somebody else approve it."
-            )
     try:
-        policy = standing.read(request.policy)
+        found = standing.of(standing.read(request.policy), counting.given(request))
     except UnreadablePolicyError as error:
         raise NotPermittedError(f"{error} Nothing was done.") from error
-    given = [Given(person[decision.reviewer_id], decision.stage) for decision in decisions]
-    found = standing.of(policy, given)
-    if not found.complete:
-        raise NotPermittedError(f"The plan has {found}. Nothing was done; make a new plan and have it approved.")
-
-
-def _still_may(decision: Decision) -> bool:
-    return decision.reviewer.is_active and decision.role in rights.roles_of(decision.reviewer)
+    if found.complete:
+        return
+    if gone := counting.lapsed(request):
+        raise NotPermittedError(
+            f"{gone[0].reviewer.get_username()}, who approved it, may not decide any more. Nothing was done;"
+            " make a new plan and have somebody else approve it."
+        )
+    raise NotPermittedError(f"The plan has {found}. Nothing was done; make a new plan and have it approved.")
 
 
 def _check_emergency(job: Job, request: Request) -> None:

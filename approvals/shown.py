@@ -8,7 +8,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.utils import timezone
 
 from access import rights
-from approvals import comments, confirming, gate, hands, windows
+from approvals import comments, confirming, counting, gate, hands, windows
 from approvals.forms import CommentForm, DecisionForm, WithdrawalForm
 from approvals.models import Emergency, Request, Window
 from approvals.standing import Standing, UnreadablePolicyError
@@ -29,6 +29,7 @@ def context(user: User, session: SessionBase, job: Job) -> dict[str, Any]:
     return {
         "approval": approval,
         "decisions": approval.decisions.select_related("reviewer"),
+        "lapsed": counting.lapsed(approval) if job.active else [],
         "emergency": Emergency.objects.filter(request=approval).select_related("by", "reviewed_by").first(),
         "waits": waits,
         "standing": str(found) if found else "The policy cannot be read: nobody can decide. A new plan is needed.",
@@ -52,8 +53,9 @@ def context(user: User, session: SessionBase, job: Job) -> dict[str, Any]:
 
 
 def _standing(approval: Request, now: datetime) -> Standing | None:
+    """Of a job that is over as it was decided, whoever has left since."""
     try:
-        return gate.of(approval, now)
+        return gate.of(approval, now, lapsing=approval.job.active)
     except UnreadablePolicyError:
         return None
 

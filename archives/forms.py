@@ -189,7 +189,7 @@ class CleanupForm(ReasonForm):
 
 
 class ExpiryForm(ReasonForm):
-    expires = forms.DateField(label="Keep until", widget=DAY)
+    expires = forms.DateField(label="Keep until", widget=DAY, validators=[MaxValueValidator(LAST)])
     field_order = ("expires", "reason")
 
     def until(self) -> datetime:

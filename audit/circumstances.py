@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from uuid import uuid4
 
 PAGE, API, COMMAND, WORKER = "page", "api", "command", "worker"
@@ -24,6 +25,17 @@ class Circumstances:
     address: str = ""
     request_id: str = ""
     token: str = ""
+
+    @property
+    def network(self) -> str:
+        """The address, as far as somebody cannot change it at will: of IPv6, each line has 2^64 of its own."""
+        try:
+            found = ip_address(self.address)
+        except ValueError:
+            return self.address
+        if isinstance(found, IPv6Address):
+            return str(found.ipv4_mapped or IPv6Network((int(found), 64), strict=False))
+        return str(found)
 
 
 _now: ContextVar[Circumstances | None] = ContextVar("circumstances", default=None)

@@ -11,7 +11,7 @@ from audit.models import Event
 from audit.sentences import SENTENCES
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?(\+00:00|Z)")
-HIDDEN = ("reason", "from", "asked", "at", "token")
+HIDDEN = ("reason", "from", "asked", "at", "token", "guess")
 
 
 def sentence(event: Event) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -84,6 +85,12 @@ def _address(text: str) -> bool:
     return False
 
 
+def _networks(text: str) -> bool:
+    with suppress(ValueError):
+        return bool([ip_network(one) for one in text.split()])
+    return False
+
+
 def _days(text: str) -> bool:
     return text.isdecimal() and int(text) <= 36_500
 
@@ -110,6 +117,7 @@ SETTINGS = (
     Setting("RESTAGE_BASE_URL", "where people open the console, like https://restage.example.org", _address),
     Setting("RESTAGE_NOTIFY_MINUTES", "a number of minutes from 0 to 1440", _number(0, 1440)),
     Setting("RESTAGE_METRICS_TOKEN", "16 characters at least, without spaces", _token, secret=True),
+    Setting("RESTAGE_PROXIES", "addresses or networks of proxies, like 10.0.0.7 or 10.1.0.0/24", _networks),
     Setting("RESTAGE_TIME_ZONE", "the name of a time zone, like Pacific/Auckland or UTC", _zone),
     Setting("RESTAGE_ENVIRONMENT", "a word in small letters, like production", _word),
     Setting("RESTAGE_OPENLINEAGE", "files and http(s) URLs, divided by spaces", _places, secret=True),

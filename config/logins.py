@@ -1,7 +1,8 @@
 """Logging in and out: a trace of who came in and who was turned away, and a limit on guessing.
 
-Wrong passwords hold off an account's logins from one address only, so that nobody locks somebody else out from afar;
-many of them, for whatever accounts, hold off the address.
+Wrong passwords hold off a name's logins from one network only, so that nobody locks somebody else out from afar; many
+of them, for whatever names, hold off the network. A name that is nobody's is held off as well: who guesses does not
+learn from it which accounts there are.
 """
 
 from datetime import timedelta
@@ -12,26 +13,32 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from approvals import confirming
 from audit import circumstances
 from audit.models import Event
 from audit.transitions import record, write
 
-MOST_WRONG = 10  # of one account from one address
-MOST_WRONG_OF_ALL = 100  # from one address
+MOST_WRONG = 10  # of one name from one network
+MOST_WRONG_OF_ALL = 100  # from one network
 WITHIN = timedelta(minutes=15)
-REFUSED = "login refused"
+NOTED_EVERY = timedelta(minutes=1)  # that a name is held off: else whoever asks fills the trail for good
+REFUSED, LOGIN_HELD_OFF = "login refused", "login held off"
 HELD_OFF = "held off"
 
 
 class LoginForm(AuthenticationForm):
-    """One guess of an account at a time (in a transaction); while they are held off, no password is looked at."""
+    """One guess of an account at a time (in a transaction; who writes about the account waits for none); while they are
+    held off, no password is looked at."""
 
     def clean(self) -> dict[str, Any]:
-        if _too_many(_known(self.cleaned_data.get("username", ""), lock=True)):
+        name = self.cleaned_data.get("username", "")
+        User.objects.select_for_update(no_key=True).filter(username=name).first()
+        if _too_many(name):
             raise ValidationError("Too many wrong passwords from here. Wait 15 min, then try again.", code=HELD_OFF)
         return super().clean()
 
@@ -54,10 +61,13 @@ class Login(LoginView):
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         """The name only where it is somebody's: people type their password there."""
-        known = _known(form.cleaned_data.get("username", ""))
-        held_off = form.has_error("__all__", HELD_OFF)
-        subject, detail = _subject(known), {"name": known.get_username()} if known else {}
-        write(None, "login held off" if held_off else REFUSED, subject, detail, result=Event.Result.REFUSED)
+        name, held_off = form.cleaned_data.get("username", ""), form.has_error("__all__", HELD_OFF)
+        known = User.objects.filter(username=name).first()
+        subject, detail = f"user:{known.pk if known else 'unknown'}", {"name": known.get_username()} if known else {}
+        if not held_off:
+            write(None, REFUSED, subject, {**detail, **_guess(name)}, result=Event.Result.REFUSED)
+        elif not _guesses(NOTED_EVERY, action=LOGIN_HELD_OFF, detail__guess=_mark(name)).exists():
+            write(None, LOGIN_HELD_OFF, subject, {**detail, **_guess(name)}, result=Event.Result.REFUSED)
         return self.render_to_response(self.get_context_data(form=form), status=429 if held_off else 200)
 
 
@@ -68,18 +78,24 @@ class Logout(LogoutView):
         return super().post(request, *args, **kwargs)
 
 
-def _known(name: str, *, lock: bool = False) -> User | None:
-    known = User.objects.select_for_update() if lock else User.objects.all()
-    return known.filter(username=name).first()
+def _mark(name: str) -> str:
+    """Tells names apart as far as a limit needs it, and too short to tell what somebody has typed."""
+    return salted_hmac("restage.logins", name).hexdigest()[:4]
 
 
-def _subject(known: User | None) -> str:
-    return f"user:{known.pk}" if known else "user:unknown"
+def _guess(name: str) -> dict[str, str]:
+    """What the trail keeps of a guess, for the limits."""
+    return {"guess": _mark(name), "network": circumstances.current().network}
 
 
-def _too_many(known: User | None) -> bool:
-    """Wrong passwords of the last minutes from this address: of the account, or of all."""
-    since, address = timezone.now() - WITHIN, circumstances.current().address
-    wrong = Event.objects.filter(action=REFUSED, address=address, at__gt=since).order_by()
-    of_account = wrong.filter(subject=_subject(known)).count() if known else 0
-    return of_account >= MOST_WRONG or wrong.count() >= MOST_WRONG_OF_ALL
+def _guesses(within: timedelta, **of: str) -> QuerySet[Event]:
+    """Of the last minutes, from this network."""
+    found = Event.objects.filter(detail__network=circumstances.current().network, at__gt=timezone.now() - within)
+    return found.filter(**of).order_by()
+
+
+def _too_many(name: str) -> bool:
+    """Wrong passwords: of the name, or of all."""
+    wrong = _guesses(WITHIN, action=REFUSED)
+    of_name = wrong.filter(detail__guess=_mark(name)).count()
+    return of_name >= MOST_WRONG or wrong.count() >= MOST_WRONG_OF_ALL

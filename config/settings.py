@@ -3,6 +3,7 @@
 import os
 import secrets
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 
 from config import databases, embedded
@@ -29,6 +30,8 @@ AUDIT_KEY = _key("RESTAGE_AUDIT_KEY", "audit_key")
 AUDIT_HEADS = os.environ.get("RESTAGE_AUDIT_HEADS", str(HOME / "audit-heads")).split()
 DEBUG = False
 VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+# The proxies in front, whose X-Forwarded-For is believed: addresses or networks, divided by spaces.
+PROXIES = [ip_network(each) for each in os.environ.get("RESTAGE_PROXIES", "").split()]
 ALLOWED_HOSTS = os.environ.get("RESTAGE_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
 
 CONSOLE_URL = os.environ.get(databases.CONSOLE_URL, "postgresql://127.0.0.1/restage")

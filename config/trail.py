@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from audit import attempts, circumstances, database
+from config import addresses
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
@@ -28,9 +29,8 @@ class TrailMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        address = str(request.META.get("REMOTE_ADDR", ""))[:64]
         how = circumstances.API if request.path.startswith(API) else circumstances.PAGE
-        with circumstances.of(how, address=address, request_id=uuid4().hex) as around:
+        with circumstances.of(how, address=addresses.of(request), request_id=uuid4().hex) as around:
             allowed = request.method in SAFE or _may_write()
             answer = self.get_response(request) if allowed else _without_trail(request)
         answer.headers["X-Request-ID"] = around.request_id

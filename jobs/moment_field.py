@@ -14,6 +14,8 @@ from django.utils.safestring import SafeString
 
 from access import zones
 
+YEARS = range(1900, 3000)  # whichever zone it is told in, there is such a moment
+
 
 class Written(NamedTuple):
     wall: str
@@ -55,10 +57,13 @@ class MomentField(forms.DateTimeField):
             raise ValidationError("There is no such time zone. Load the page again.", code="zone")
         try:
             with timezone.override(zone):
-                return super().to_python(value.wall)
+                found = super().to_python(value.wall)
         except ValidationError as error:
             if error.code != "ambiguous_timezone":
                 raise
             told = f"The clocks of {zone} are changed then: this time comes twice or never. Give it in UTC: choose that"
             told += " zone at the foot of the page, and come back."
             raise ValidationError(told, code=error.code) from None
+        if found is not None and found.year not in YEARS:
+            raise ValidationError(f"Give a moment of the years {YEARS[0]} to {YEARS[-1]}.", code="year")
+        return found

@@ -17,6 +17,7 @@ from django.db.models import (
     Q,
     QuerySet,
     TextField,
+    Value,
 )
 from django.db.models.functions import Coalesce, Extract, Trunc
 from django_q.models import OrmQ
@@ -37,6 +38,17 @@ class Percentile(Aggregate):
     function = "percentile_disc"
     template = "%(function)s(%(share)s) WITHIN GROUP (ORDER BY %(expressions)s)"
     output_field = FloatField()
+
+
+class Hour(Func):
+    """When the hour of the console began; one that comes twice is two. Trunc makes one of them: it goes by the wall
+    clock."""
+
+    function = "date_trunc"
+    output_field = DateTimeField()
+
+    def __init__(self, field: str) -> None:
+        super().__init__(Value("hour"), field, Value(str(zones.console())))
 
 
 class Names(Func):
@@ -108,9 +120,10 @@ def by_reason(jobs: QuerySet[Job], *, most: int) -> list[tuple[str, int, int, in
 
 def over_time(jobs: QuerySet[Job], grain: str) -> dict[float, tuple[int, int, int]]:
     """Timestamp of the day or hour of the console → jobs asked for then that succeeded, failed, did neither (yet)."""
+    day = Trunc("created_at", grain, output_field=DateTimeField(), tzinfo=zones.console())
     counted = (
         jobs.order_by()
-        .annotate(bucket=Trunc("created_at", grain, output_field=DateTimeField(), tzinfo=zones.console()))
+        .annotate(bucket=Hour("created_at") if grain == "hour" else day)
         .values("bucket")
         .annotate(n=Count("pk"), good=GOOD, bad=BAD)
     )

@@ -84,8 +84,10 @@ class DashboardFilter(forms.Form):
                 self.add_error("since", "Give both days.")
             elif until < since:
                 self.add_error("until", "This day is before the first one.")
-            elif (until - since).days >= periods.MOST_DAYS or since.year < periods.FIRST_YEAR:
+            elif (until - since).days >= periods.MOST_DAYS:
                 self.add_error("until", f"That is more than {periods.MOST_DAYS:,} days.")
+            elif since.year < periods.FIRST_YEAR or until.year > periods.LAST_YEAR:
+                self.add_error("since", f"Give days of the years {periods.FIRST_YEAR} to {periods.LAST_YEAR}.")
         return found
 
     def wanted(self, now: datetime) -> Wanted:

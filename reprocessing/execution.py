@@ -54,7 +54,7 @@ def _preview_reprocess(run: Run) -> Preview:
         **effect,
         "malformed_by": malformed,
         "objections": objections,
-        **_raw_deleted(run, made, included),
+        **_asked(run, made, included),
         "room": asdict(needed),
         **estimates.measured(plan, records, seconds),
     }
@@ -74,16 +74,16 @@ def _effect(run: Run, made: Prepared) -> dict[str, Any]:
     }
 
 
-def _raw_deleted(run: Run, made: Prepared, included: list[dict[str, Any]]) -> dict[str, Any]:
-    """The records of replaced attempts that go with a publish, where it was asked to delete them, and what is to be
-    said of it to who approves."""
+def _asked(run: Run, made: Prepared, included: list[dict[str, Any]]) -> dict[str, Any]:
+    """What of the plan needs an approval, in words; and the records of replaced attempts that go with a publish, where
+    it was asked to delete them."""
+    released = planning.told_of_release(included)
     if not planning.deletes_raw(run.job.plan):
-        return {}
+        return {"asks": released} if released else {}
     with run.connection.transaction():
         raw_removal.refuse_held(run.connection, run.job.plan.load_runs)
     due = {c.extract.table: raw_removal.due(run.connection, c.extract, c.retire) for c in made.changes}
-    asks = [planning.told_of_deletion(included, sum(due.values()))]
-    return {"raw_deleted": due, "asks": asks}
+    return {"raw_deleted": due, "asks": [planning.told_of_deletion(included, sum(due.values())), *released]}
 
 
 def _told_apart(plan: Plan, made: Prepared) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -135,6 +135,8 @@ def select(
             code, reason = "unknown declaration", "it was loaded before the declarations of files were kept"
         if not code and options.source == "files":
             code, reason = _verify_source(attempt, item) or _kept_out(attempt, item, options)
+        if not code and attempt.status == quarantine.STATUS and not item["changed"]:
+            item["released"] = True
         if code:
             selection.excluded.append({**item, "code": code, "reason": reason})
         else:
@@ -278,6 +280,13 @@ def told_of_deletion(included: Iterable[Mapping[str, Any]], records: int) -> str
             " may keep those records."
         )
     return said
+
+
+def told_of_release(included: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What is said where files count again that somebody else has approved to quarantine, with the same content."""
+    number = sum(bool(item.get("released")) for item in included)
+    told = f"It lets {things(number, 'quarantined file')} count again, with the content that was quarantined."
+    return [told] if number else []
 
 
 def expected(plan: Plan) -> dict[str, Diff]:

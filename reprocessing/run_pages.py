@@ -19,7 +19,7 @@ from reprocessing.asking_forms import PastBlackoutForm
 from reprocessing.blackouts import InBlackoutError
 from reprocessing.forms import ReprocessForm, RunFilter, WavesForm
 from reprocessing.planning import CannotPlanError, Selection
-from warehouse import archive_search, history, registry
+from warehouse import archive_search, history, quarantine, registry
 from warehouse.connections import connect
 from warehouse.models import LoadRun, LoadRunFile
 
@@ -74,6 +74,7 @@ def run(request: Asked, load_run_id: UUID) -> HttpResponse:
             "children": children,
             "heads": heads,
             "replaced": bool(files) and all(file.superseded_at for file in files),
+            "quarantined": [file for file in files if _is_quarantined(file)],
             "jobs": jobs,
             "active": next((job for job in jobs if job.active), None),
             "may_reprocess": rights.may(request.user, rights.REPROCESS),
@@ -81,6 +82,12 @@ def run(request: Asked, load_run_id: UUID) -> HttpResponse:
             "may_archive": rights.may(request.user, rights.ARCHIVE),
         },
     )
+
+
+def _is_quarantined(file: LoadRunFile) -> bool:
+    """Whether nothing of it counts: it stands for a quarantined file itself, or such an attempt stands in its place."""
+    stands = file.status == quarantine.STATUS and file.superseded_at is None
+    return stands or file.quarantined_by is not None
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

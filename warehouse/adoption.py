@@ -209,10 +209,10 @@ def _index_steps(found: _Catalogue) -> list[Step]:
             kind = "UNIQUE INDEX" if name in schema.UNIQUE_INDEXES else "INDEX"
             ddl = f"CREATE {kind} CONCURRENTLY IF NOT EXISTS {name.split('.')[1]} {on}"
             steps.append(Step(f"index {name}", ddl, alone=True))
-    for name in schema.DROPPED_INDEXES:
+    for name, why in schema.DROPPED_INDEXES.items():
         if name in found.indexes:
             ddl = f"DROP INDEX CONCURRENTLY {name}"
-            steps.append(Step(f"drop index {name} (it forbids a second attempt at a file)", ddl, alone=True))
+            steps.append(Step(f"drop index {name} ({why})", ddl, alone=True))
     return steps
 
 

@@ -36,14 +36,17 @@ class ImageSet:
     purged_at: datetime | None
 
 
-def keep(connection: psycopg.Connection, change: Change, space: Workspace, writer: Writer) -> None:
-    """Keep what the job is about to replace: the image of a row that is there, none for an inserted key."""
+def keep(
+    connection: psycopg.Connection, change: Change, space: Workspace, writer: Writer, passes_on: Iterable[int] = ()
+) -> None:
+    """Keep what the job is about to replace: the image of a row that is there, none for an inserted key. And, as
+    rewritten, of the rows of the attempts that it `passes_on` to others as they are (publish.own_anew())."""
     extract = change.extract
     connection.execute(
         sql.SQL(
             "WITH kept AS (INSERT INTO restage.before_images (job_id, table_name, class, key, image)"
             " SELECT {job}, {table}, k.class, {key},"
-            " CASE WHEN s.load_run_file_id IS NOT NULL THEN to_jsonb(s) END FROM {diff} k"
+            " CASE WHEN s.load_run_file_id IS NOT NULL THEN to_jsonb(s) END FROM {replaced} k"
             " LEFT JOIN {stg} s ON s.ctid = k.there AND s.tableoid = k.there_in RETURNING key, image)"
             " INSERT INTO restage.before_image_sets AS s (job_id, table_name, rows, bytes, checksum, expires_at)"
             " SELECT {job}, {table}, count(*), coalesce(sum(pg_column_size(key) + coalesce(pg_column_size(image), 0)),"
@@ -54,11 +57,31 @@ def keep(connection: psycopg.Connection, change: Change, space: Workspace, write
             job=sql.Literal(writer.job_id),
             table=sql.Literal(extract.table),
             key=key_json(change, "k"),
-            diff=space.table(extract, "diff"),
+            replaced=_replaced(change, space, list(passes_on)),
             stg=names.staging(extract),
             checksum=sql.SQL(_CHECKSUM),
             kept_for=sql.Literal(KEPT_FOR),
         )
+    )
+
+
+def _replaced(change: Change, space: Workspace, passes_on: list[int]) -> sql.Composable:
+    """The keys of which something is replaced: `class`, and where the row lies in staging."""
+    diff = space.table(change.extract, "diff")
+    if not passes_on:
+        return diff
+    return sql.SQL(
+        "(SELECT class, there, there_in, {key} FROM {diff} k UNION ALL SELECT 'rewritten', s.ctid, s.tableoid, {key}"
+        " FROM {keys} k JOIN {stg} s ON {k_s} WHERE k.place IS NOT NULL AND s.load_run_file_id = ANY({passes_on})"
+        " AND NOT EXISTS (SELECT FROM {diff} d WHERE {k_d}))"
+    ).format(
+        key=names.key(change.extract, of="k"),
+        diff=diff,
+        keys=space.table(change.extract, "keys"),
+        stg=names.staging(change.extract),
+        k_s=names.same_key(change.extract, "k", "s"),
+        k_d=names.same_key(change.extract, "k", "d"),
+        passes_on=names.integers(passes_on),
     )
 
 

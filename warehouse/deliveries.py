@@ -35,7 +35,7 @@ LOCK_WAIT_MS = 60_000
 @dataclass(frozen=True)
 class NotLoaded:
     """A file that did not become part of a run; `code`: unknown, misdated, unreadable, loaded, failed, changed,
-    suspended."""
+    quarantined, suspended."""
 
     key: str
     code: str
@@ -153,7 +153,8 @@ def _load_run(
             raise psycopg.Rollback
     for file_id, arrival in files:
         if file_id is None:
-            report.left_out.append(NotLoaded(arrival.address.key, "loaded", "the same content is loaded already"))
+            told = "the same content is loaded already, or quarantined"
+            report.left_out.append(NotLoaded(arrival.address.key, "loaded", told))
     if not taken:
         return None
     loaded = Loaded(load_run_id, arrivals[0].extracted)

@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from warehouse import quarantine
+
 
 class LoadRun(models.Model):
     load_run_id = models.UUIDField(primary_key=True)
@@ -58,6 +60,12 @@ class LoadRunFile(models.Model):
 
     def __str__(self) -> str:
         return self.s3_key
+
+    @property
+    def quarantined_by(self) -> "LoadRunFile | None":
+        """What stands in its place so that nothing of the file counts; None where it is not quarantined now."""
+        found = self.superseded_by
+        return found if found and found.status == quarantine.STATUS and found.superseded_at is None else None
 
 
 class StagingRun(models.Model):

@@ -342,10 +342,11 @@ def _carry(
         build.build(connection, change, space)
     found = diff.compute(connection, change, space)
     ids = _ids(prepared, change, files)
-    before_images.keep(connection, change, space, writer)
+    passes_on = change.retire if not change.new else ()
+    before_images.keep(connection, change, space, writer, passes_on)
     publish.apply(connection, change, space, found.counts, ids)
-    if not change.new:
-        publish.own_anew(connection, change, space, change.retire)
+    if passes_on:
+        publish.own_anew(connection, change, space, passes_on)
     if ids:  # a refold's records have been judged when they came
         publish.note_rejections(connection, change, space, ids)
     staged = prepared.staged.get(change.extract.table, ()) if change.arrive else ()

@@ -124,6 +124,7 @@ def _take_back(
         builds.note_folded(connection, change.extract, change.revive)
         downstream.note(connection, change, space, found.counts, writer.job_id)
         restored = sum(_restore(connection, change, space, undo, resolved, job_id) for job_id in undo.jobs)
+        restored += sum(_pass_back(connection, change, job_id) for job_id in undo.jobs)
         publish.own_anew(connection, change, space, resolved.withdrawn)
         tables[change.extract.table] = {**found.as_json(), "restored_exactly": restored}
     for new, old in resolved.withdrawals:
@@ -195,5 +196,26 @@ def _restore(
             withdrawn=names.integers(resolved.withdrawn),
             diff=space.table(extract, "diff"),
             s_d=names.same_key(extract, "s", "d"),
+        )
+    ).rowcount
+
+
+def _pass_back(connection: psycopg.Connection, change: Change, job_id: UUID) -> int:
+    """Rows that the job passed on to another attempt as they were, and that nobody has written since, belong again to
+    the attempt that counts again."""
+    extract = change.extract
+    return connection.execute(
+        sql.SQL(
+            "UPDATE {stg} s SET load_run_file_id = i.load_run_file_id FROM restage.before_images b"
+            " CROSS JOIN LATERAL jsonb_populate_record(NULL::{stg}, b.image) i"
+            " WHERE b.job_id = {job} AND b.table_name = {table} AND b.class = 'rewritten' AND {same}"
+            " AND s.load_ts = i.load_ts AND s.load_run_file_id <> i.load_run_file_id"
+            " AND i.load_run_file_id = ANY({revived})"
+        ).format(
+            stg=names.staging(extract),
+            job=sql.Literal(job_id),
+            table=sql.Literal(extract.table),
+            same=names.same_key(extract, "s", "i"),
+            revived=names.integers(change.revive),
         )
     ).rowcount

@@ -39,7 +39,7 @@ def begin(connection: psycopg.Connection, triggered_by: str, notes: str | None =
 
 
 def add_file(connection: psycopg.Connection, load_run_id: UUID, arrival: Arrival) -> int | None:
-    """A file of the run, in processing. None where a live attempt at the same content exists already."""
+    """A file of the run, in processing. None where an attempt at the same content counts, or is quarantined."""
     added = connection.execute(
         "INSERT INTO etl.load_run_files (load_run_id, s3_bucket, s3_key, s3_version_id, file_hash, date_extracted,"
         " extract_type, per_org_id, practice_id, started_at, status, content_sha256, content_bytes)"

@@ -172,8 +172,8 @@ RESTAGE_UNLOGGED: dict[str, str] = {
 INDEXES: dict[str, str] = {
     "etl.load_run_files_load_run_idx": "ON etl.load_run_files (load_run_id)",
     "etl.idx_load_run_files_status_date": "ON etl.load_run_files (status, created_at)",
-    "etl.load_run_files_live_idx": """ON etl.load_run_files (s3_version_id, file_hash)
-        WHERE superseded_at IS NULL AND status IN ('pending', 'processing', 'completed')""",
+    "etl.load_run_files_taken_idx": """ON etl.load_run_files (s3_version_id, file_hash)
+        WHERE superseded_at IS NULL AND status IN ('pending', 'processing', 'completed', 'quarantined')""",
     "etl.load_run_files_original_idx": """ON etl.load_run_files (original_load_run_file_id)
         WHERE original_load_run_file_id IS NOT NULL""",
     "etl.load_run_files_extract_idx": "ON etl.load_run_files (extract_type) WHERE superseded_at IS NULL",
@@ -195,13 +195,16 @@ INDEXES: dict[str, str] = {
 }
 UNIQUE_INDEXES = frozenset(
     {
-        *("etl.load_run_files_live_idx", "etl.staging_runs_load_run_completed_idx", "restage.stale_core_key_idx"),
+        *("etl.load_run_files_taken_idx", "etl.staging_runs_load_run_completed_idx", "restage.stale_core_key_idx"),
         *suspensions.INDEXES,
     }
 )
 
-# Replaced: it forbids a second attempt at a file (load_run_files_live_idx holds for the attempts that count).
-DROPPED_INDEXES = ("etl.load_run_files_unique_idx",)
+# Replaced by load_run_files_taken_idx, which holds for the attempts that stand for their file: name → why.
+DROPPED_INDEXES = {
+    "etl.load_run_files_unique_idx": "it forbids a second attempt at a file",
+    "etl.load_run_files_live_idx": "it lets a file be loaded again that is quarantined",
+}
 
 
 @dataclass(frozen=True)

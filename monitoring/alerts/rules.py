@@ -8,9 +8,8 @@ from typing import Any
 import psycopg
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils import timezone
 
-from access import rights
+from access import days, rights
 from audit.transitions import move, record
 from jobs.naming import naming
 from monitoring.alerts import judging, metrics
@@ -66,8 +65,8 @@ def back_test(connection: psycopg.Connection, metric: str, limit: Limit, extract
         incidents += judging.incidents(verdicts, limit)
         cases += sum(bool(verdict.bad) for verdict in verdicts)
         judged += sum(verdict.bad is not None for verdict in verdicts)
-    days = Counter(timezone.localtime(incident.began).date() for incident in incidents)
-    return BackTest(tuple(incidents), cases, judged, days=tuple(sorted(days.items(), reverse=True)[:SHOWN]))
+    begun = Counter(days.of(incident.began) for incident in incidents)
+    return BackTest(tuple(incidents), cases, judged, days=tuple(sorted(begun.items(), reverse=True)[:SHOWN]))
 
 
 def save(rule: Rule, actor: User, *, now: datetime) -> None:

@@ -111,6 +111,16 @@ def test_a_moment_that_cannot_be_recovered_is_told(console: House, program):
     assert not Job.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "at", ["2026-04-05T02:30:00", "2026-09-27T02:30:00", "0001-01-01T00:00:00", "9999-12-31T23:00:00Z"]
+)
+def test_a_moment_that_the_clocks_show_twice_or_never_is_not_guessed(console, program, at):
+    """Auckland's clocks go back on 5 April and ahead on 27 September; nor is one taken that no zone can tell."""
+    body = {"kind": "recover", "reason": "r", "table": "visits", "at": at}
+    assert "at" in program("archive admin").post("jobs/", body, status=400)["errors"]
+    program("archive admin").post("jobs/", {**body, "at": "2026-04-05T02:30:00+12:00"}, status=422)
+
+
 def test_sent_again_it_asks_once(run, program):
     caller = program("archive admin")
     asked = {"kind": "archive", "reason": "r", "run": str(run)}

@@ -70,6 +70,9 @@ def test_guessing_is_held_off_here_and_nobody_else_is(people):
     assert guess("reviewer", PASSWORD, "10.0.0.2") == ""
     assert guess("reviewer2", PASSWORD, "10.0.0.1") == ""
     assert guess("reviewer", PASSWORD, "10.0.0.1", now + timedelta(minutes=16)) == ""
+    for number in range(MOST_WRONG):
+        assert "not your password" in guess("reviewer", "wrong", f"2001:db8::{number}")
+    assert "Too many" in guess("reviewer", PASSWORD, "2001:db8::ffff")
 
 
 def test_the_form_asks_for_it_and_keeps_the_note(asked, people):

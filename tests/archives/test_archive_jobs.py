@@ -189,6 +189,16 @@ def test_a_longer_retention_counts_at_once_and_a_shorter_one_asks(made: Any, as_
     assert Job.objects.count() == 2
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/New_York"])
+def test_a_day_after_which_there_is_none_is_no_expiry(made: Any, as_, settings, zone):
+    """Its end may lie in the year 10000, which nobody can read back."""
+    settings.TIME_ZONE = zone
+    client, path = as_("archive admin"), set_path(made)
+    client.post(f"{path}expiry/", {"expires": "9999-12-31", "reason": "law"})
+    page = client.get(path)
+    assert page.status_code == 200 and "Nothing was changed: give a day" in page.content.decode()
+
+
 def test_the_catalogue_is_filtered_sorted_and_true(made: Any, old: UUID, run: UUID, as_, console):
     house_job, _outcome = console.reprocess(run)
     client = as_("viewer")

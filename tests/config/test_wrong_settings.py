@@ -17,6 +17,7 @@ GOOD = {
     "RESTAGE_ARCHIVE_DAYS": ["1", "36500"],
     "RESTAGE_ORPHAN_HOURS": ["0", "1.5"],
     "RESTAGE_TIME_ZONE": ["UTC", "Pacific/Auckland"],
+    "RESTAGE_PROXIES": ["10.0.0.7", "10.1.0.0/24 ::1 2001:db8::/32"],
     "RESTAGE_DATABASE_URL": [
         "postgresql://u:p@h:5432/db",
         "postgres://h/db",
@@ -33,6 +34,7 @@ WRONG = {
     "RESTAGE_ORPHAN_HOURS": ["", "x", "-1"],
     "RESTAGE_WAL_KEEP_FREE_MB": ["", "1.5", "x"],
     "RESTAGE_TIME_ZONE": ["", "Nowhere", "../etc/passwd", "/etc/localtime", "Pacific", "\0"],
+    "RESTAGE_PROXIES": ["", "proxy.example", "10.0.0.7,10.0.0.8", "10.0.0.1/24"],
     "RESTAGE_DATABASE_URL": ["", "h/db", "mysql://h/db", "postgresql://h", "postgresql://h:x/db", "postgresql://[h/db"],
     "RESTAGE_WAREHOUSE_URL": ["sqlite:///db"],
 }

@@ -144,6 +144,51 @@ def test_a_quarantined_file_is_read_again_only_by_name_or_when_it_is_delivered_a
     assert console.violations() == 0
 
 
+def test_reading_it_again_as_it_was_waits_for_somebody_else_too(console: House, wrong, ask, people, as_):
+    job = approved(ask(wrong[0]), people)
+    made = UUID(job.outcome["load_runs"][str(wrong[0])])
+    before = console.state()
+    again = finished(ask(made, source="files", keys=("a_visits_20260106.csv",)))
+    assert (again.kind, again.state, console.state()) == ("reprocess", "awaiting approval", before)
+    told = "It lets 1 quarantined file count again, with the content that was quarantined."
+    assert told in again.approval.why and told in as_("reviewer").get(again.get_absolute_url()).content.decode()
+    assert approved(again, people).state == "succeeded"
+    assert (console.staged()["2"], console.violations()) == (("99.00", None), 0)
+
+
+def test_so_do_its_waves(console: House, wrong, ask, people):
+    job = approved(ask(wrong[0]), people)
+    made = UUID(job.outcome["load_runs"][str(wrong[0])])
+    waves = Rules((50.0, 100.0), "file", 0, 0)
+    again = worked(ask(made, source="files", keys=("a_visits_20260106.csv",), waves=waves))
+    assert (again.kind, again.state) == ("rollout", "awaiting approval")
+
+
+def test_pages_tell_of_a_run_that_is_quarantined_until_it_is_read_again(console: House, wrong, ask, people, as_):
+    run, file = wrong
+    QualityVerdict.objects.create(
+        load_run_file_id=file,
+        load_run_id=run,
+        extract="Visits",
+        judged_at=timezone.now(),
+        level="block",
+        score=12.0,
+        limit=6.0,
+        rows=2,
+        compared_with=12,
+    )
+    client, job = as_("viewer"), approved(ask(run), people)
+    made = UUID(job.outcome["load_runs"][str(run)])
+    for each in (run, made):
+        page = client.get(f"/runs/{each}/").content.decode()
+        assert "Its only file is quarantined: nothing of it counts" in page and "what counts now" not in page
+    console.write("20260106", row("1", "11"))
+    assert finished(ask(made, source="files")).state == "succeeded"
+    assert "what counts now is" in client.get(f"/runs/{run}/").content.decode()
+    for path in (f"/runs/{run}/", f"/runs/{made}/", f"/quality/files/{file}/"):
+        assert "nothing of it counts" not in client.get(path).content.decode(), path
+
+
 def test_a_file_that_was_never_loaded_cannot_be_quarantined(console: House, ask):
     console.write("20260105", row("1"))
     (console.folder / "b_visits_20260105.csv").write_text("not,this,header\n")

@@ -75,3 +75,21 @@ def test_a_table_taken_out_is_the_same_for_everybody(readers, as_, people):
     with timezone.override("Asia/Kolkata"):  # a file is sent once its request is over, but need not be
         files.add("".join(dashboard.shown(answered.context["wanted"]).jobs.running.csv()).encode())
     assert len(names) == len(files) == 1 and b"2026-10-25T14:30:00+13:00" in files.pop()
+
+
+def test_an_hour_that_comes_twice_is_two_hours(console, people, as_):
+    """On 5 April 2026 Auckland's clocks go back from 03:00 NZDT (14:00 UTC) to 02:00 NZST."""
+    for hour, jobs in ((13, 1), (14, 2)):
+        for _ in range(jobs):
+            plan = Plan.objects.create(kind="reprocess", reason="Fee rule", options={"source": "files"}, preview={})
+            job = Job.objects.create(plan=plan, kind="reprocess", state="succeeded", requested_by=people["operator"])
+            Job.objects.filter(pk=job.pk).update(created_at=datetime(2026, 4, 4, hour, 30, tzinfo=UTC))
+    answer = as_("ops").get("/?range=dates&since=2026-04-05&until=2026-04-05")
+    (succeeded, *_others) = answer.context["found"].jobs.chart.series
+    assert len(succeeded.values) == 25 and list(succeeded.values[1:5]) == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize("days", ["since=9999-12-31&until=9999-12-31", "since=0001-01-01&until=0001-01-01"])
+def test_days_after_which_there_is_none_are_refused_in_words(as_, days):
+    answer = as_("ops").get(f"/?range=dates&{days}")
+    assert answer.status_code == 200 and "Give days of the years 1970 to 2999." in answer.content.decode()

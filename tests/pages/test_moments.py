@@ -70,3 +70,15 @@ def test_a_moment_to_recover_is_that_of_the_reader_to_the_second(zone, at):
         assert form.is_valid() == bool(at)
     if at:
         assert form.asked().when == datetime.fromisoformat(f"2026-09-27T{at}Z")
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/New_York"])
+@pytest.mark.parametrize(
+    "days", [("0001-01-01", "0001-01-02"), ("9999-12-30", "9999-12-31"), ("1899-12-31", "1900-01-01")]
+)
+def test_a_moment_that_no_zone_can_tell_is_refused(as_, zone, days):
+    """In another zone it lies before the year 1 or after 9999, and cannot be read back."""
+    begins, ends = (f"{day}T23:00" for day in days)
+    answer = as_("ops").post(NEW, {**in_zone(zone), "begins": begins, "ends": ends})
+    assert answer.status_code == 422 and not Downtime.objects.exists()
+    assert "Give a moment of the years 1900 to 2999." in answer.content.decode()

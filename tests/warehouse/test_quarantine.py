@@ -3,7 +3,7 @@
 import pytest
 
 from tests.house import House, new_run, row
-from warehouse import attempts, discovery, freshness
+from warehouse import attempts, deliveries, discovery, freshness
 from warehouse.attempts import ReplacedMeanwhileError
 from warehouse.reprocess import ChangedSincePreviewError, Work
 
@@ -99,6 +99,33 @@ def test_a_rollback_lets_it_count_again_exactly(house: House, two):
         house.reprocess(two[1], work=Work(quarantine=(files(house, two[1])[0] + 1,)))
 
 
+def test_rows_that_stayed_but_passed_to_another_file_come_back_to_it(house: House):
+    newer = house.deliver("20260106", row("2", "20"), row("3", "30"))
+    house.deliver("20260105", row("2", "20"))
+    before = house.connection.execute("SELECT * FROM stg.visits ORDER BY visit_id").fetchall()
+    job, _outcome = quarantined(house, newer)
+    house.connection.execute("UPDATE stg.visits SET reviewed_by = 'Ines' WHERE visit_id = '2'")
+
+    assert house.roll_back(job)["tables"]["visits"]["restored_exactly"] == 2
+
+    after = house.connection.execute("SELECT * FROM stg.visits ORDER BY visit_id").fetchall()
+    assert [r[:6] + r[7:] for r in after] == [r[:6] + r[7:] for r in before]
+    assert (after[0][6], after[1][6]) == ("Ines", None)
+
+
+def test_a_row_that_somebody_has_written_since_keeps_its_owner(house: House):
+    newer = house.deliver("20260106", row("2", "20"), org="a")
+    older = house.deliver("20260105", row("2", "20"), org="a")
+    job, _outcome = quarantined(house, newer)
+    work = Work(files=house.work(older).files, rewrite=True)
+    _again, outcome = house.reprocess(older, work=work)
+
+    house.roll_back(job)
+
+    assert house.violations() == 0
+    assert owners(house) == {"2": files(house, new_run(outcome))[0]}
+
+
 def test_a_later_file_wins_its_keys_and_the_quarantined_one_does_not_come_back(house: House, two):
     quarantined(house, two[1])
     house.deliver("20260107", row("3", "33"))
@@ -115,6 +142,21 @@ def test_it_is_not_loaded_again_and_nothing_proposes_it(house: House, two):
     assert str(new_run(outcome)) in told.reason
     assert discovery.find(house.connection, house.registry, discovery.Filter()).files == 0
     assert freshness.find(house.connection, house.registry).live == 1
+
+
+def test_it_is_not_loaded_again_from_another_folder_either(house: House, two, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for path in house.folder.iterdir():
+        (elsewhere / path.name).write_bytes(path.read_bytes())
+    job, _outcome = quarantined(house, two[1])
+
+    report = deliveries.load(house.connection, house.registry, str(elsewhere))
+
+    assert (report.runs, {left.code for left in report.left_out}) == ([], {"loaded"})
+    assert house.staged()["1"] == ("10.00", None)
+    house.roll_back(job)
+    assert house.staged()["1"] == ("11.00", None)
 
 
 def test_reading_it_anew_ends_the_quarantine_and_taking_that_back_restores_it(house: House, two):
