@@ -7,10 +7,12 @@ from psycopg import sql
 from bench import rival
 from bench.figures import Figure, alternate, at_least, at_most
 from bench.ground import SPACE, Ground
-from bench.publishing import ready
-from warehouse import diff, names
+from bench.publishing import loaded, ready
+from warehouse import build, diff, names
+from warehouse.change import Change
 
 CHANGED = 10
+FEW = 1_000  # keys of a small file
 
 
 def measure(ground: Ground) -> Iterator[Figure]:
@@ -49,3 +51,19 @@ def measure(ground: Ground) -> Iterator[Figure]:
     )
     pair = alternate(connection, lambda: connection.execute(by_text), lambda: diff.compute(connection, change, SPACE))
     yield at_least("diff_against_md5_ratio", pair.time_ratio, 10, baseline="full join comparing the md5 of row texts")
+    yield _few_keys(ground)
+
+
+def _few_keys(ground: Ground) -> Figure:
+    """A small file against all of staging. Its keys are looked up."""
+    extract, connection = ground.typed, ground.connection
+    file = loaded(ground, "few.csv", changed=2, every=FEW // CHANGED, rows=FEW)
+    change = Change(extract, arrive=(file,))
+    build.build(connection, change, SPACE)
+    by_reading = sql.SQL(
+        "SELECT count(*) FROM {} k LEFT JOIN {} s ON s.row_hash = k.row_hash WHERE s.row_hash IS NULL"
+    ).format(SPACE.table(extract, "keys"), names.staging(extract))
+    pair = alternate(
+        connection, lambda: diff.compute(connection, change, SPACE), lambda: connection.execute(by_reading)
+    )
+    return at_most("diff_few_keys_ratio", pair.time_ratio, 0.25, baseline="reading the hashes of all of staging")

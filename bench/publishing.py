@@ -82,9 +82,9 @@ def ready(ground: Ground, *, every: int) -> Change:
     return change
 
 
-def loaded(ground: Ground, name: str, *, changed: int, every: int) -> int:
+def loaded(ground: Ground, name: str, *, changed: int, every: int, rows: int | None = None) -> int:
     """A file that has come into raw and counts."""
-    address = ground.deliver(ground.typed, name, changed=changed, every=every)
+    address = ground.deliver(ground.typed, name, rows=rows, changed=changed, every=every)
     file = ground.attempt(ground.typed, address)
     ground.ingest(ground.typed, address, file)
     ground.connection.execute("UPDATE etl.load_run_files SET status = 'completed' WHERE load_run_file_id = %s", [file])
