@@ -70,11 +70,12 @@ def step(run: Run) -> dict[str, Any] | None:
     while job.state == Job.State.RUNNING:
         wave = rollout.waves.filter(state__in=Wave.TO_DO).select_related("job__plan").first()
         if wave is not None and wave.state == Wave.State.RUNNING:
-            if _goes_on(_job_of(wave), rollout):
+            of_wave = _job_of(wave)
+            if _goes_on(of_wave, rollout):
                 return None
-            _judge(run, rollout, wave)
+            _judge(run, rollout, wave, of_wave)
         elif rollout.abort_by is not None:
-            _abort(run, rollout)
+            _abort(run, rollout, rollout.abort_by)
         elif wave is None:
             return outcome(rollout)
         else:
@@ -153,18 +154,17 @@ def refuse_other_making(job: Job) -> None:
             raise WaveError(f"How rows of {name} are made has changed since the approval. Abort, and make a new plan.")
 
 
-def _judge(run: Run, rollout: Rollout, wave: Wave) -> None:
-    """The wave's job is over: check what it published, and go on or pause, in one transaction."""
-    assert wave.job is not None  # noqa: S101  a running wave has one
-    if wave.job.state not in Job.PUBLISHED:
+def _judge(run: Run, rollout: Rollout, wave: Wave, of_wave: Job) -> None:
+    """The wave's job `of_wave` is over: check what it published, and go on or pause, in one transaction."""
+    if of_wave.state not in Job.PUBLISHED:
         with transaction.atomic():
-            detail = {"job": str(wave.job_id), "state": wave.job.state}
+            detail = {"job": str(of_wave.pk), "state": of_wave.state}
             move(wave, Wave.State.STOPPED, among=[Wave.State.RUNNING], actor=None, detail=detail)
             if rollout.abort_by is None:
-                told = f"Wave {wave.number} {wave.job.state} and published nothing. {wave.job.error}".strip()
+                told = f"Wave {wave.number} {of_wave.state} and published nothing. {of_wave.error}".strip()
                 _pause(run, f"{told} It can be tried again.")
         return
-    checks = [found.as_json() for found in wave_evidence.of(run.connection, run.job, wave.job)]
+    checks = [found.as_json() for found in wave_evidence.of(run.connection, run.job, of_wave)]
     with transaction.atomic():
         result = RESULTS[wave_checks.outcome(checks)]
         move(wave, result, among=[Wave.State.RUNNING], actor=None, detail={"checks": checks}, checks=checks)
@@ -232,10 +232,8 @@ def resume(now: datetime) -> int:
     return resumed
 
 
-def _abort(run: Run, rollout: Rollout) -> None:
+def _abort(run: Run, rollout: Rollout, actor: User) -> None:
     """End where it stands; with what was published taken back, if that was asked for, as a plan of its own."""
-    actor = rollout.abort_by
-    assert actor is not None  # noqa: S101  step() has looked
     published = rollout.waves.filter(state__in=Wave.PUBLISHED).count()
     waves = rollout.waves.count()
     told = (
