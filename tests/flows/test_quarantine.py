@@ -46,9 +46,9 @@ def ask(people, settings):
     return asked
 
 
-def test_the_whole_story_by_page(console: House, wrong, as_, people, settings):
-    run, file = wrong
-    QualityVerdict.objects.create(
+def doubted(run, file, **more):
+    """The verdict that the file is wrong."""
+    return QualityVerdict.objects.create(
         load_run_file_id=file,
         load_run_id=run,
         extract="Visits",
@@ -59,7 +59,13 @@ def test_the_whole_story_by_page(console: House, wrong, as_, people, settings):
         limit=6.0,
         rows=2,
         compared_with=12,
+        **more,
     )
+
+
+def test_the_whole_story_by_page(console: House, wrong, as_, people, settings):
+    run, file = wrong
+    doubted(run, file)
     client = as_("operator")
     page = client.get(f"/quality/files/{file}/").content.decode()
     address = f"/runs/{run}/reprocess/?source=nothing&amp;which=all&amp;only_files={file}"
@@ -166,17 +172,7 @@ def test_so_do_its_waves(console: House, wrong, ask, people):
 
 def test_pages_tell_of_a_run_that_is_quarantined_until_it_is_read_again(console: House, wrong, ask, people, as_):
     run, file = wrong
-    QualityVerdict.objects.create(
-        load_run_file_id=file,
-        load_run_id=run,
-        extract="Visits",
-        judged_at=timezone.now(),
-        level="block",
-        score=12.0,
-        limit=6.0,
-        rows=2,
-        compared_with=12,
-    )
+    doubted(run, file)
     client, job = as_("viewer"), approved(ask(run), people)
     made = UUID(job.outcome["load_runs"][str(run)])
     for each in (run, made):
@@ -202,16 +198,9 @@ def told(wrong, people):
     """A rule has heard that the file is proven wrong."""
     run, file = wrong
     Trigger.objects.create(name="wrong files", kind=acting.QUARANTINE, owner=people["operator"], extract="Visits")
-    verdict = QualityVerdict.objects.create(
-        load_run_file_id=file,
-        load_run_id=run,
-        extract="Visits",
-        judged_at=timezone.now(),
-        level="block",
-        score=12.0,
-        limit=6.0,
-        rows=2,
-        compared_with=12,
+    verdict = doubted(
+        run,
+        file,
         findings=[{"channel": "proof", "column": "fee", "measure": "not_number", "told": "fee is no number."}],
     )
     assert acting.tell(verdict, None, timezone.now()) == 1
