@@ -58,9 +58,9 @@ def _value(column: Column, key: Mapping[str, str]) -> sql.Composed:
 def _possible(
     connection: psycopg.Connection, extract: Extract, columns: list[Column], key: Mapping[str, str]
 ) -> list[Part]:
-    """The parts whose least and most leave room for the key."""
+    """The parts whose least and most leave room for the key; one that was entered from its manifest has none."""
     between = [
-        sql.SQL("{value} BETWEEN {least} AND {most}").format(
+        sql.SQL("coalesce({value} BETWEEN {least} AND {most}, true)").format(
             value=_comparable(column, _value(column, key)),
             least=_comparable(column, _told(column, "least")),
             most=_comparable(column, _told(column, "most")),
@@ -72,11 +72,10 @@ def _possible(
             sql.SQL(
                 "SELECT {columns} FROM restage.archive_parts p WHERE table_name = {table} AND rows > 0"
                 " AND EXISTS (SELECT FROM restage.archive_sets s WHERE s.set_id = p.set_id AND s.removed_at IS NULL)"
-                " AND (NOT statistics ?& {names} OR ({between})) ORDER BY archived_at DESC, set_id"
+                " AND {between} ORDER BY archived_at DESC, set_id"
             ).format(
                 columns=PART_COLUMNS,
                 table=sql.Literal(extract.table),
-                names=sql.Literal([column.name for column in columns]),
                 between=sql.SQL(" AND ").join(between),
             )
         ).fetchall()

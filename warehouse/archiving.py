@@ -22,9 +22,9 @@ from warehouse.journal import Writer
 from warehouse.registry import Column, Extract, Registry
 
 ARCHIVE, SAFETY, RECOVERED = "archive", "safety", "recovered"
-# Of a part of this many rows and more, the rows on one page in so many are weighed: its size is an estimate then.
-WEIGHED_FROM, WEIGHED = 100_000, 16
-DATES = ("date", "timestamp", "timestamptz")
+# Of a part of this many rows and more, the rows on one page in so many are weighed, and of no more rows than that: its
+# size is an estimate then.
+WEIGHED_FROM, WEIGHED, MOST_WEIGHED = 100_000, 16, 20_000
 
 
 class CannotArchiveError(TellableError):
@@ -263,13 +263,11 @@ def _copy(
 
 
 def _read_again(connection: psycopg.Connection, extract: Extract, part: Part) -> _Read:
-    told = _told(extract, part.columns)
     each = [
-        sql.SQL(
-            "{name}, jsonb_build_object('nulls', count(*) - count({c}), 'least', min({by})::text,"
-            " 'most', max({by})::text)"
-        ).format(name=sql.Literal(column.name), c=sql.Identifier("a", column.name), by=_comparable(column))
-        for column in told
+        sql.SQL("{name}, jsonb_build_object('least', min({by})::text, 'most', max({by})::text)").format(
+            name=sql.Literal(column.name), by=_comparable(column)
+        )
+        for column in _of_key(extract, part.columns)
     ]
     weighed = part.rows >= WEIGHED_FROM
     rows, checksum, size, statistics = single.row(
@@ -290,7 +288,7 @@ def _read_again(connection: psycopg.Connection, extract: Extract, part: Part) ->
 def _weigh(connection: psycopg.Connection, part: Part) -> int:
     """The size of a part's rows in bytes, by those on one page in so many: to weigh all of them takes as long as their
     checksum. All of them where chance has chosen none."""
-    for share in (100 / WEIGHED, 100):
+    for share in (100 * min(1 / WEIGHED, MOST_WEIGHED / part.rows), 100):
         rows, size = single.row(
             connection,
             sql.SQL(
@@ -303,14 +301,10 @@ def _weigh(connection: psycopg.Connection, part: Part) -> int:
     return int(part.rows * size / max(rows, 1))
 
 
-def _told(extract: Extract, columns: list[dict[str, Any]]) -> list[Column]:
-    """The columns of which least and most are kept: the natural key and the dates, as far as staging has them."""
+def _of_key(extract: Extract, columns: list[dict[str, Any]]) -> list[Column]:
+    """The columns of which least and most are kept: those that a search goes by, as far as staging has them."""
     there = {column["name"] for column in columns}
-    return [
-        column
-        for column in extract.staged
-        if column.name in there and (column.name in extract.natural_key or column.type in DATES)
-    ]
+    return [column for column in extract.staged if column.name in there and column.name in extract.natural_key]
 
 
 def _comparable(column: Column) -> sql.Composed:

@@ -16,6 +16,7 @@ from warehouse import (
     cold_writing,
     connections,
     hashes,
+    single,
 )
 from warehouse.archive_sets import ArchiveSet, Part
 from warehouse.cold_keys import Keys
@@ -28,6 +29,8 @@ from warehouse.failpoints import failpoint
 from warehouse.journal import Writer
 from warehouse.progress import Progress, Told
 from warehouse.registry import Extract
+
+DATES = ("date", "timestamp", "timestamptz")
 
 
 class CannotCoolError(TellableError):
@@ -100,7 +103,7 @@ def _write(
     key = tuple(name for name in extract.natural_key[:1] if name in part.names)  # it tells the most apart
     keys = Keys(tier.secrets.for_keys(), key) if key else None
     with connections.snapshot(connection):
-        of_hashes = _demand_as_archived(connection, part, hashed)
+        of_hashes, bounds = _demand_as_archived(connection, part, extract, hashed)
 
         def progress(rows: int, size: int) -> None:
             told(Progress(f"write stg.{part.table_name} to the cold tier", 0, 0, rows, size))
@@ -129,7 +132,7 @@ def _write(
             {name: list(columns) for name, columns in hashed.items()},
             part.columns,
             part.fingerprint,
-            _statistics(part, extract, written.tally.nulls),
+            _statistics(bounds, written.tally.nulls),
             place.writing,
             _now(connection),
             writer.actor,
@@ -141,31 +144,38 @@ def _write(
         )
 
 
-def _demand_as_archived(connection: psycopg.Connection, part: Part, hashed: archive_proof.Hashed) -> int:
+def _demand_as_archived(
+    connection: psycopg.Connection, part: Part, extract: Extract, hashed: archive_proof.Hashed
+) -> tuple[int, dict[str, dict[str, Any]]]:
     """In the snapshot that is written: the rows are still those that the catalogue speaks of; the sum of their own
-    hashes. Raises CannotCoolError."""
-    rows, checksum, of_hashes = connection.execute(
-        sql.SQL("SELECT count(*), {}, coalesce(sum(row_hash), 0) FROM {} a WHERE {}").format(
-            archive_proof.checksum(hashed, "a"), archive_sets.lies_in(part), archive_sets.of_part(part)
+    hashes, and least and most of the dates. Raises CannotCoolError."""
+    bounds = [
+        sql.SQL("{name}, jsonb_build_object('least', min({c})::text, 'most', max({c})::text)").format(
+            name=sql.Literal(column.name), c=sql.Identifier("a", column.name)
         )
-    ).fetchone() or (0, 0, 0)
+        for column in extract.staged
+        if column.type in DATES and column.name in part.names
+    ]
+    rows, checksum, of_hashes, found = single.row(
+        connection,
+        sql.SQL("SELECT count(*), {}, coalesce(sum(row_hash), 0), jsonb_build_object({}) FROM {} a WHERE {}").format(
+            archive_proof.checksum(hashed, "a"),
+            sql.SQL(", ").join(bounds),
+            archive_sets.lies_in(part),
+            archive_sets.of_part(part),
+        ),
+    )
     if (rows, checksum) != (part.rows, part.checksum):
         raise CannotCoolError(
             f"stg.{part.table_name}_archive does not hold the rows any more that were archived. Nothing was moved;"
             " the set needs a person."
         )
-    return int(of_hashes)
+    return int(of_hashes), found
 
 
-def _statistics(part: Part, extract: Extract, nulls: dict[str, int]) -> dict[str, dict[str, Any]]:
+def _statistics(bounds: dict[str, dict[str, Any]], nulls: dict[str, int]) -> dict[str, dict[str, Any]]:
     """What a search may leave files out by. Of texts there is no least and no most: they would be values of people."""
-    texts = {column.name for column in extract.staged if column.type == "text"}
-    found: dict[str, dict[str, Any]] = {}
-    for name, count in nulls.items():
-        told = part.statistics.get(name, {})
-        bounds = {bound: told[bound] for bound in told if bound in ("least", "most")}
-        found[name] = {"nulls": count, **({} if name in texts else bounds)}
-    return found
+    return {name: {"nulls": count, **bounds.get(name, {})} for name, count in nulls.items()}
 
 
 def _archived(of: ArchiveSet) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from tests import cold
 from tests.house import House, row
-from warehouse import cold_adoption, cold_orphans, cold_search, cooling
+from warehouse import archive_keys, cold_adoption, cold_orphans, cold_search, cooling
+from warehouse.archive_keys import Holding
 from warehouse.cold_adoption import CannotAdoptError
 from warehouse.cold_reading import DamagedError
 from warehouse.cold_sealing import Tier
@@ -84,6 +85,7 @@ def test_a_lost_catalogue_is_made_again_from_the_manifests(house: House, tier: T
     same = ("set_id", "rows", "bytes", "checksum", "columns", "fingerprint", "hashed", "archived_at", "cold", "hot")
     assert {name: getattr(after, name) for name in same} == {name: getattr(before, name) for name in same}
     cooling.prove(house.connection, tier, after, cold.writer(house))
+    assert archive_keys.find(house.connection, house.visits, {"visit_id": "1"}) == [Holding(set_id, certain=False)]
     cold_adoption.adopt(house.connection, tier, found, actor="olivia")
     told = house.connection.execute("SELECT count(*) FROM restage.effects WHERE action = 'adopt archive'").fetchone()
     assert told == (1,)
