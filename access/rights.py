@@ -6,7 +6,7 @@ from typing import Concatenate, ParamSpec, cast
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, User
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponseBase
 
 SEE = "see load runs, jobs and approvals"
@@ -86,10 +86,10 @@ class Asked(HttpRequest):
 
 
 def roles_of(user: AbstractBaseUser | AnonymousUser) -> list[str]:
-    """The roles of an active user, in the order of ROLES."""
+    """The roles of an active user, in the order of ROLES; of somebody behind requires(), as they were there."""
     if not isinstance(user, User) or not user.is_active:
         return []
-    names = set(user.groups.values_list("name", flat=True))
+    names = {group.name for group in user.groups.all()}
     return [role for role in ROLES if role in names]
 
 
@@ -143,6 +143,8 @@ def requires(
     ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
         @wraps(view)
         def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if isinstance(request.user, User):
+                prefetch_related_objects([request.user], "groups")  # a page asks for roles often: read once
             demand(request.user, right)
             return view(cast(Asked, request), *args, **kwargs)
 
