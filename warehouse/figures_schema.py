@@ -54,6 +54,9 @@ BY_RUN = ("files", "runs", "transforms", "durations", "causes")
 INDEXES: dict[str, str] = {
     "etl.load_runs_created_idx": "ON etl.load_runs (created_at)",
     "etl.load_runs_running_idx": "ON etl.load_runs (created_at) WHERE status = 'running'",
+    # those of a span are found by its runs, not among all that ever failed
+    "etl.load_run_files_failed_idx": "ON etl.load_run_files (load_run_id) WHERE status = 'failed'"
+    " AND superseded_at IS NULL",
     "etl.load_run_files_superseded_idx": "ON etl.load_run_files (superseded_at) WHERE superseded_at IS NOT NULL",
     **{
         f"restage.figures_{name}_bucket_idx": f"ON restage.figures_{name} ({'grain, per, ' * (name == 'files')}bucket)"
