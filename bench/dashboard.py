@@ -23,6 +23,7 @@ from bench import places
 from bench.figures import Figure, alternate, at_least, at_most, report, told
 from config import databases
 from warehouse import adoption, figures, figures_reading, figures_schema, schema
+from warehouse.connections import connect
 from warehouse.figures import MEASURES, TOLD_CAUSE, TOLD_STATE
 from warehouse.figures_reading import Scope
 from warehouse.registry import SHIPPED, Registry, load
@@ -120,7 +121,7 @@ def _against_etl(connection: psycopg.Connection) -> Iterator[Figure]:
         figures_reading.runs_by_state(connection, scope)
         for by in (figures_reading.EXTRACT, figures_reading.PRACTICE):
             figures_reading.parts(connection, scope, by)
-        figures_reading.causes(connection)
+        figures_reading.failed(connection)
         figures_reading.superseded(connection, scope)
 
     def directly() -> None:
@@ -247,7 +248,7 @@ def main() -> int:
         django.setup()
         call_command("migrate", verbosity=0)
         registry = load([SHIPPED])
-        with psycopg.connect(urls[databases.WAREHOUSE_URL], autocommit=True) as connection:
+        with connect(urls[databases.WAREHOUSE_URL], purpose="bench") as connection:
             adoption.apply(connection, registry)
             found = [told(figure) for figure in measure(connection, registry, runs)]
     return report("dashboard", found, f"{runs:,} load runs, {runs * FILES_A_RUN:,} files")

@@ -46,7 +46,7 @@ def look(connection: psycopg.Connection, wanted: Wanted) -> Loads:
     buckets = figures.series(connection, scope, figures.HOUR if by_hour else figures.DAY)
     taken = figures.durations(connection, scope)
     whole = taken.get("", {})
-    failed, failed_causes = figures.failed_files(connection)
+    failed = figures.failed(connection)
     gone, gone_days = figures.superseded(connection, scope)
     return Loads(
         totals=figures.totals(connection, scope),
@@ -57,9 +57,9 @@ def look(connection: psycopg.Connection, wanted: Wanted) -> Loads:
         records=_records(buckets, period, by_hour=by_hour),
         extracts=_by(connection, wanted, figures.EXTRACT, taken if _has_extracts(taken, scope) else {}),
         practices=_by(connection, wanted, figures.PRACTICE, taken if scope.per == figures.PRACTICE else {}),
-        causes=_causes(figures.causes(connection)),
-        failed=failed,
-        failed_causes=failed_causes,
+        causes=_causes(failed.causes),
+        failed=failed.files,
+        failed_causes=failed.number,
         stuck=figures.stuck_runs(connection),
         superseded=gone,
         superseded_days=_superseded(gone_days, period),

@@ -107,6 +107,15 @@ class Cause:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """So many files, of so many causes; `causes`: the first of these."""
+
+    files: int
+    number: int
+    causes: list[Cause]
+
+
+@dataclass(frozen=True)
 class Superseded:
     bucket: datetime
     files: int
@@ -245,25 +254,16 @@ def _quantile(counted: list[tuple[int, int]], q: float) -> float:
     return 0.0
 
 
-def causes(connection: psycopg.Connection, *, extract: str = "", most: int = 5) -> list[Cause]:
-    """What the failed files that count still failed of, of all time, the most frequent first."""
-    with connection.cursor(row_factory=class_row(Cause)) as cursor:
-        return cursor.execute(
-            "SELECT cause, min(told) AS told, sum(files)::bigint AS files, array_agg(DISTINCT extract_type) AS extracts"
-            " FROM restage.figures_causes WHERE %(extract)s = '' OR extract_type = %(extract)s"
-            " GROUP BY cause ORDER BY files DESC, cause LIMIT %(most)s",
-            {"extract": extract, "most": most},
-        ).fetchall()
-
-
-def failed_files(connection: psycopg.Connection, *, extract: str = "") -> tuple[int, int]:
-    """How many failed files count still, and of how many causes."""
+def failed(connection: psycopg.Connection, *, most: int = 5) -> Failed:
+    """The failed files that count still, of all time, and what they failed of: the most frequent causes first."""
     found = connection.execute(
-        "SELECT coalesce(sum(files), 0)::bigint, count(DISTINCT cause) FROM restage.figures_causes"
-        " WHERE %(extract)s = '' OR extract_type = %(extract)s",
-        {"extract": extract},
-    ).fetchone()
-    return found or (0, 0)
+        "SELECT cause, min(told), sum(files)::bigint, array_agg(DISTINCT extract_type),"
+        " sum(sum(files)) OVER ()::bigint, count(*) OVER () FROM restage.figures_causes"
+        " GROUP BY cause ORDER BY 3 DESC, cause LIMIT %s",
+        [most],
+    ).fetchall()
+    files, number = found[0][4:] if found else (0, 0)
+    return Failed(files, number, [Cause(*row[:4]) for row in found])
 
 
 def superseded(connection: psycopg.Connection, scope: Scope) -> tuple[Superseded, list[Superseded]]:

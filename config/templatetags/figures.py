@@ -1,5 +1,6 @@
 """How pages write tables of figures, bars and sparklines."""
 
+from functools import cache
 from typing import Any
 
 from django import template
@@ -80,6 +81,7 @@ def total(series: Series) -> str:
     return figure(series.total, series.kind)
 
 
+@cache
 def _css(column: Column) -> SafeString:
     names = [name for name, holds in (("num", column.kind in NUMBERS), ("minor", column.minor)) if holds]
     if column.kind == "text":

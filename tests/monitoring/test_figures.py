@@ -175,7 +175,10 @@ def test_causes_are_those_of_discovery(house: House):
     for number, error in enumerate(["Line 17 is short", "Line 4 is short", None]):
         loads.file(house.connection, made, START, status="failed", error=error, extract=["Visits", "Calls"][number % 2])
     figures.refresh(house.connection, zone=ZONE)
-    mine = {c.cause: (c.files, c.told) for c in figures_reading.causes(house.connection)}
+    failed = figures_reading.failed(house.connection)
+    mine = {c.cause: (c.files, c.told) for c in failed.causes}
     theirs = discovery.find(house.connection, house.registry, Filter(why="failed")).causes
     assert mine == {c.cause: (c.files, c.told) for c in theirs}
-    assert figures_reading.failed_files(house.connection) == (3, 2)
+    assert (failed.files, failed.number) == (3, 2)
+    fewer = figures_reading.failed(house.connection, most=1)
+    assert (fewer.files, fewer.number, fewer.causes) == (3, 2, failed.causes[:1])
