@@ -65,10 +65,13 @@ def _items(found: Previewed) -> list[dict[str, Any]]:
 
 def _asks(wish: Wish, found: Previewed) -> list[str]:
     """Why somebody else must approve it."""
-    newer = sum(classes.newer for classes in found.classes.values())
-    if wish.into != STAGING or wish.on_newer != OVERWRITE or not newer:
+    if wish.into != STAGING:
         return []
-    return [f"It overwrites {things(newer, 'row')} of newer owners."]
+    newer = sum(classes.newer for classes in found.classes.values()) if wish.on_newer == OVERWRITE else 0
+    quarantined = sum(classes.quarantined for classes in found.classes.values())
+    overwrites = f"It overwrites {things(newer, 'row')} of newer owners."
+    brings_back = f"It writes {things(quarantined, 'row')} of quarantined files, of which nothing is to count."
+    return [told for number, told in ((newer, overwrites), (quarantined, brings_back)) if number]
 
 
 def _other_than_shown(plan: Plan, found: Previewed) -> str:

@@ -14,8 +14,8 @@ TABLES: dict[str, str] = {
     # `rows`: what is kept; `loaded`: how many valid records the run once brought to the table (NULL: not known).
     # `checksum`: order-free over the rows; `columns`: staging as it was, [{name, type, not_null}] in its order.
     # `hashed`: which columns the two hashes of a row cover, {row, beside, as_text} ({}: those that are declared now).
-    # `statistics`: column → {least, most} of what a search may prune by, the natural key; `hot`: the rows lie in the archive
-    # table; `cold`: where they lie as files, with size and digest of the manifest (NULL: nowhere)
+    # `statistics`: column → {least, most} of the natural key, for a search to prune by; `hot`: the rows lie in the
+    # archive table; `cold`: where they lie as files, with size and digest of the manifest (NULL: nowhere)
     "archive_parts": """set_id uuid NOT NULL REFERENCES restage.archive_sets, table_name text NOT NULL,
         load_run_id uuid NOT NULL, archive_version integer NOT NULL, archived_at timestamptz NOT NULL,
         rows bigint NOT NULL, loaded bigint, bytes bigint NOT NULL, checksum numeric NOT NULL, columns jsonb NOT NULL,

@@ -7,6 +7,7 @@ the job that made it (undoing.py) lets the former attempt count again; reading t
 from collections.abc import Iterable
 
 import psycopg
+from psycopg import sql
 
 from warehouse.attempts import Attempt, Staged
 from warehouse.ingest import Intake
@@ -18,6 +19,14 @@ def staged(attempt: Attempt) -> Staged:
     """The attempt without records that is to replace this one."""
     number = attempt.load_run_file_id
     return Staged(number, attempt.load_run_id, -number, None, Intake())
+
+
+def files() -> sql.SQL:
+    """SELECT of the files that are quarantined now, each by the number of its first attempt."""
+    return sql.SQL(
+        "SELECT coalesce(q.original_load_run_file_id, q.load_run_file_id) FROM etl.load_run_files q"
+        " WHERE q.status = 'quarantined' AND q.superseded_at IS NULL"
+    )
 
 
 def close(connection: psycopg.Connection, files: Iterable[int], reason: str) -> None:

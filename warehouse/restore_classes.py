@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from warehouse import archive_proof, attempts, code, drift, hashes, names, single, transform
+from warehouse import archive_proof, attempts, code, drift, hashes, names, quarantine, single, transform
 from warehouse import change as changes
 from warehouse.archive_sets import Part
 from warehouse.archive_sources import Source
@@ -29,7 +29,6 @@ from warehouse.registry import Extract
 
 SKIP, FAIL, OVERWRITE = "skip", "fail", "overwrite"
 ON_NEWER = (SKIP, FAIL, OVERWRITE)
-SAMPLE_ROWS = 12
 PARTS = ("set", "owners", "files", "asked", "candidates", "fold", "diff")
 
 
@@ -44,8 +43,9 @@ class NotProvenError(TellableError):
 @dataclass(frozen=True)
 class Classes:
     """Keys of a part. The first five add up to its rows; `inserted`, `updated` (rows that are replaced) and
-    `kept_newer` are what happens to them, `pinned` those that stand against the fold then. `checksum` is order-free
-    over all of it: equal checksums do the same."""
+    `kept_newer` are what happens to them, `pinned` those that stand against the fold then, `quarantined` those that
+    are written though nothing is to count of their file. `checksum` is order-free over all of it: equal checksums do
+    the same."""
 
     absent: int = 0
     identical: int = 0
@@ -56,6 +56,7 @@ class Classes:
     updated: int = 0
     kept_newer: int = 0
     pinned: int = 0
+    quarantined: int = 0
     checksum: str = ""
 
     @property
@@ -68,7 +69,7 @@ class Classes:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Classes":
-        return cls(**{name: data[name] for name in cls.__dataclass_fields__})
+        return cls(**{name: data[name] for name in cls.__dataclass_fields__ if name in data})
 
 
 def stage(
@@ -249,7 +250,8 @@ def _owners(connection: psycopg.Connection, extract: Extract, part: Part) -> sql
         "SELECT f.load_run_file_id, restage.extracted_at(f.date_extracted) AS extracted_at,"
         " coalesce(f.original_load_run_file_id, f.load_run_file_id) AS file_order, ({live}) AS live,"
         " ({live}) AND b.declaration = {declaration} AND b.folding = {folding} AND b.folded_at <= {at}"
-        " AND f.load_run_file_id <> ALL({bare}) AS trusted"
+        " AND f.load_run_file_id <> ALL({bare}) AS trusted, coalesce(f.original_load_run_file_id, f.load_run_file_id)"
+        " IN ({quarantined}) AS quarantined"
         " FROM etl.load_run_files f LEFT JOIN restage.builds b USING (load_run_file_id)"
         " WHERE f.extract_type = {extract}"
     ).format(
@@ -258,6 +260,7 @@ def _owners(connection: psycopg.Connection, extract: Extract, part: Part) -> sql
         folding=sql.Literal(code.folding()),
         at=sql.Literal(part.archived_at),
         bare=names.integers(attempts.without_raw(connection, extract, live)),
+        quarantined=quarantine.files(),
         extract=sql.Literal(extract.name),
     )
 
@@ -268,10 +271,10 @@ SELECT {key_bare}, load_run_file_id, there, there_in, before_hash, after_hash, m
     CASE kind WHEN 'absent' THEN 'inserted' WHEN 'identical' THEN 'identical' WHEN 'newer' THEN {newer}
         ELSE 'updated' END AS class,
     kind <> 'identical' AND trusted IS NOT TRUE AS doubted, trusted, extracted_at, file_order, live,
-    standing_at,
+    standing_at, quarantined,
     CASE WHEN kind <> 'identical' AND trusted IS NOT TRUE
         THEN greatest(extracted_at, standing_at) END AS as_of
-FROM (SELECT k.*, a.extracted_at, a.file_order, a.live, a.trusted, b.extracted_at AS standing_at,
+FROM (SELECT k.*, a.extracted_at, a.file_order, a.live, a.trusted, a.quarantined, b.extracted_at AS standing_at,
     CASE WHEN k.there IS NULL THEN 'absent' WHEN k.before_hash = k.after_hash AND k.alike THEN 'identical'
         WHEN k.standing = k.load_run_file_id THEN 'changed' WHEN b.load_run_file_id IS NULL
         OR (b.extracted_at, coalesce(k.standing_updated, '-infinity'), b.file_order, b.live, b.load_run_file_id)
@@ -332,60 +335,20 @@ def _count(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> 
     rows = connection.execute(
         sql.SQL(
             "SELECT kind, class, count(*), count(as_of) FILTER (WHERE class IN ('inserted', 'updated')),"
-            " sum(hash_record_extended(ROW(kind, class, before_hash, after_hash, meta, as_of), 0))"
+            " count(*) FILTER (WHERE class IN ('inserted', 'updated') AND quarantined),"
+            " sum(hash_record_extended(ROW(kind, class, before_hash, after_hash, meta, as_of, quarantined), 0))"
             " FROM {diff} GROUP BY 1, 2"
         ).format(**parts)
     ).fetchall()
     found: Counter[str] = Counter()
-    for kind, act, keys, pinned, _sum in rows:
+    for kind, act, keys, pinned, quarantined, _sum in rows:
         found[kind] += keys
         found["pinned"] += pinned
+        found["quarantined"] += quarantined
         if kind != "identical":
             found["kept_newer" if act == "kept" else act] += keys
     checksum = sum(int(number) for *_, number in rows) % (1 << 96)
     return Classes(**found, checksum=f"{checksum:024x}")
-
-
-def sample(
-    connection: psycopg.Connection, extract: Extract, source: Source, fit: Fit, space: Workspace
-) -> list[dict[str, Any]]:
-    """Some rows of each class that is not identical, values masked, as diff.sample() gives them."""
-    key_text = sql.SQL(" || ' · ' || ").join(
-        sql.SQL("restage.mask({})").format(sql.Identifier("k", name)) for name in extract.natural_key
-    )
-    rows = connection.execute(
-        sql.SQL(
-            "WITH k AS MATERIALIZED (SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY kind"
-            " ORDER BY hashtextextended(ROW({key_bare})::text, 0)) AS n FROM {diff} WHERE kind <> 'identical') n"
-            " ORDER BY n, kind LIMIT {limit})"
-            " SELECT CASE k.kind WHEN 'newer' THEN 'newer owner, ' || CASE k.class WHEN 'kept' THEN 'stays' ELSE"
-            " 'replaced' END WHEN 'older' THEN 'older owner' ELSE k.kind END, {key_text},"
-            " (SELECT coalesce(json_agg(json_build_object('name', c.name, 'before',"
-            " restage.mask(c.before), 'after', restage.mask(c.after)) ORDER BY c.name), '[]') FROM ({columns}) c)"
-            " FROM k JOIN ({rows}) m ON {k_m} LEFT JOIN {stg} s ON {k_s} ORDER BY k.n, k.kind"
-        ).format(
-            key_bare=names.key(extract),
-            diff=space.table(extract, "diff"),
-            limit=sql.Literal(SAMPLE_ROWS),
-            key_text=key_text,
-            columns=_differing(extract),
-            rows=fit.rows(source),
-            k_m=names.same_key(extract, "k", "m"),
-            stg=names.staging(extract),
-            k_s=names.same_key(extract, "k", "s"),
-        )
-    ).fetchall()
-    return [{"class": kind, "key": key, "columns": columns} for kind, key, columns in rows]
-
-
-def _differing(extract: Extract) -> sql.Composed:
-    """The columns in which the set's row and staging's differ, as text."""
-    shown = [c.name for c in (*extract.staged, *extract.staging_only) if c.name not in extract.natural_key]
-    return sql.SQL(
-        "SELECT key AS name, o.value AS before, n.value AS after FROM jsonb_each_text(to_jsonb(m)) n"
-        " FULL JOIN jsonb_each_text(to_jsonb(s)) o USING (key)"
-        " WHERE n.value IS DISTINCT FROM o.value AND key = ANY({})"
-    ).format(sql.Literal(shown))
 
 
 def _make(

@@ -29,6 +29,7 @@ from warehouse import (
     names,
     pins,
     restore_classes,
+    restore_sample,
     safety,
     side_tables,
 )
@@ -116,7 +117,7 @@ def preview(
                 continue
             _stage(connection, ready, space)
             found.classes[table] = _classify(connection, ready, space, wish)
-            found.samples[table] = restore_classes.sample(connection, ready.extract, ready.source, ready.fit, space)
+            found.samples[table] = restore_sample.sample(connection, ready.extract, ready.source, ready.fit, space)
             space.clear(connection, ready.extract, *restore_classes.PARTS)
     finally:
         aside.sweep(connection, writer.job_id)

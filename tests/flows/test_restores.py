@@ -16,6 +16,8 @@ from archives.restore_requests import Wanted
 from audit.models import Event
 from jobs.models import Job
 from jobs.submission import CannotAskError
+from reprocessing import requests
+from reprocessing.planning import Options
 from tests.archived import archive
 from tests.house import House, row
 from tests.workers import approved, finished, worked
@@ -68,6 +70,31 @@ def test_overwriting_newer_rows_is_for_a_second_person(console, kept, ask, peopl
     assert approved(job, people).state == "succeeded"
     assert console.staged()["2"] == ("20.00", None)
     assert (console.violations(), uses(console)) == (0, 0)
+
+
+def quarantined(console, people, settings, run):
+    """Nothing counts any more of the files of the run."""
+    options = Options(source="nothing", which="all")
+    made = requests.ask_reprocess(settings.WAREHOUSE_URL, [run], options, reason="wrong", actor=people["operator"])
+    assert approved(worked(made), people).state == "succeeded"
+
+
+def test_rows_of_a_quarantined_file_come_back_only_where_a_second_person_says_so(
+    console: House, ask, people, settings, as_
+):
+    run = console.deliver("20260105", row("1"), row("2"))
+    kept = archive(console, run)
+    quarantined(console, people, settings, run)
+    before = console.state()
+    assert console.staged() == {}
+    job = worked(ask(kept))
+    assert (job.state, console.state()) == ("awaiting approval", before)
+    told = "It writes 2 rows of quarantined files, of which nothing is to count."
+    assert Request.objects.get(job=job).why == [told]
+    assert told in as_("reviewer").get(job.get_absolute_url()).content.decode()
+    assert approved(job, people).state == "succeeded"
+    assert (sorted(console.staged()), console.violations()) == (["1", "2"], 0)
+    assert finished(ask(kept)).state == "succeeded", "of the second time nothing is written"
 
 
 def test_a_restore_that_would_do_something_else_goes_back_to_approval(console, kept, ask, people):
