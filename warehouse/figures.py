@@ -9,11 +9,13 @@ leaves its own mark. After a death nothing of it has happened.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
 
-from warehouse.figures_schema import BY_RUN, RUNS, STEP, SUPERSEDED
+from warehouse import names
+from warehouse.figures_schema import BY_RUN, FIGURES, RUNS, STEP, SUPERSEDED
 from warehouse.locks import NAMESPACE
 
 LOCK = "figures"
@@ -128,16 +130,38 @@ def _spans(connection: psycopg.Connection, days: Iterable[datetime], zone: str) 
 def _compute(connection: psycopg.Connection, what: str, span: Span, zone: str) -> None:
     values = {"start": span[0], "stop": span[1], "zone": zone}
     for name in BY_RUN if what == RUNS else ("superseded",):
-        connection.execute(
-            sql.SQL("DELETE FROM {} WHERE {}bucket >= %(start)s AND bucket < %(stop)s").format(
-                sql.Identifier("restage", f"figures_{name}"), sql.SQL(_EVERY_KIND if name == "files" else "")
-            ),
-            values,
-        )
-        connection.execute(_INSERTS[name], values)
+        for statement in _anew(name) if span == ALWAYS else [_changes(name)]:
+            connection.execute(statement, values)
     if what == RUNS:
         connection.execute(_FORGET_LATEST, values)
         connection.execute(_LATEST, values)
+
+
+def _anew(name: str) -> list[sql.Composed]:
+    table = sql.Identifier("restage", f"figures_{name}")
+    return [
+        sql.SQL("DELETE FROM {}").format(table),
+        sql.SQL("INSERT INTO {} {}").format(table, sql.SQL(_SELECTS[name])),
+    ]
+
+
+def _changes(name: str) -> sql.Composed:
+    """One statement: of a day most figures stay as they are, and writing them costs more than making them."""
+    cells = FIGURES[name]
+    return sql.SQL(
+        "WITH made AS MATERIALIZED (SELECT * FROM {table} WHERE false UNION ALL ({made})),"
+        " gone AS (DELETE FROM {table} t WHERE {in_span} AND NOT EXISTS (SELECT FROM made m WHERE {same}))"
+        " INSERT INTO {table} (SELECT * FROM made EXCEPT SELECT * FROM {table} WHERE {in_span})"
+        " ON CONFLICT ({key}) DO UPDATE SET ({values}) = ROW ({new})"
+    ).format(
+        table=sql.Identifier("restage", f"figures_{name}"),
+        made=sql.SQL(_SELECTS[name]),
+        in_span=sql.SQL((_EVERY_KIND if name == "files" else "") + "bucket >= %(start)s AND bucket < %(stop)s"),
+        same=sql.SQL(" AND ").join(sql.SQL("m.{0} = t.{0}").format(sql.Identifier(key)) for key in cells.key),
+        key=names.columns(cells.key),
+        values=names.columns(cells.values),
+        new=names.columns(cells.values, of="excluded"),
+    )
 
 
 # The index begins with them.
@@ -171,14 +195,13 @@ TOLD_CAUSE = "coalesce(restage.told_of(f.error_message, f.s3_key), 'No reason wa
 
 _IN_RAW = "NOT EXISTS (SELECT FROM restage.raw_deletions d WHERE d.load_run_file_id = f.load_run_file_id)"
 
-_INSERTS = {
-    "files": f"""INSERT INTO restage.figures_files
-SELECT CASE grouping(day) WHEN 0 THEN 'day' ELSE 'hour' END, {_PER}, coalesce(day, hour), {_NAMES}, {MEASURES}
+_SELECTS: dict[str, LiteralString] = {
+    "files": f"""SELECT CASE grouping(day) WHEN 0 THEN 'day' ELSE 'hour' END, {_PER}, coalesce(day, hour), {_NAMES},
+    {MEASURES}
 FROM (SELECT {_DAY} AS day, {_HOUR} AS hour, {FILES} FROM {_FILES_OF_RUNS}) f
 GROUP BY GROUPING SETS ((day), (day, extract_type), (day, practice_id), (day, extract_type, practice_id),
     (hour), (hour, extract_type))""",
-    "runs": f"""INSERT INTO restage.figures_runs
-WITH told AS MATERIALIZED (SELECT r.load_run_id, {_DAY} AS day, {TOLD_STATE} AS state
+    "runs": f"""WITH told AS MATERIALIZED (SELECT r.load_run_id, {_DAY} AS day, {TOLD_STATE} AS state
     FROM etl.load_runs r WHERE {_IN_SPAN}),
 pairs AS MATERIALIZED (SELECT DISTINCT t.load_run_id, t.day, t.state, f.extract_type, f.practice_id
     FROM told t JOIN etl.load_run_files f USING (load_run_id))
@@ -189,24 +212,20 @@ UNION ALL SELECT 'practice', day, '', practice_id, state, count(*)
     FROM (SELECT DISTINCT load_run_id, day, state, practice_id FROM pairs) p GROUP BY day, state, practice_id
 UNION ALL SELECT 'both', day, extract_type, practice_id, state, count(*)
     FROM pairs GROUP BY day, state, extract_type, practice_id""",
-    "transforms": f"""INSERT INTO restage.figures_transforms
-SELECT CASE grouping(day) WHEN 0 THEN 'day' ELSE 'hour' END, coalesce(day, hour), extract_type,
+    "transforms": f"""SELECT CASE grouping(day) WHEN 0 THEN 'day' ELSE 'hour' END, coalesce(day, hour), extract_type,
     coalesce(sum(total_rows_rejected), 0)
 FROM (SELECT {_DAY} AS day, {_HOUR} AS hour, s.extract_type, s.total_rows_rejected
     FROM etl.load_runs r JOIN etl.staging_runs s USING (load_run_id) WHERE {_IN_SPAN} AND s.status = 'completed') s
 GROUP BY GROUPING SETS ((day, extract_type), (hour, extract_type))""",
-    "durations": f"""INSERT INTO restage.figures_durations
-SELECT {_PER}, day, {_NAMES}, step, count(*)
+    "durations": f"""SELECT {_PER}, day, {_NAMES}, step, count(*)
 FROM (SELECT {_DAY} AS day, f.extract_type, f.practice_id, {STEP} AS step FROM {_FILES_OF_RUNS}
     AND f.status = 'completed' AND f.finished_at >= f.started_at) f
 GROUP BY GROUPING SETS ((day, step), (day, step, extract_type), (day, step, practice_id))""",
-    "causes": f"""INSERT INTO restage.figures_causes
-SELECT day, extract_type, left(md5(told), 8) AS cause, min(told), count(*)
+    "causes": f"""SELECT day, extract_type, left(md5(told), 8) AS cause, min(told), count(*)
 FROM (SELECT {_DAY} AS day, f.extract_type, {TOLD_CAUSE} AS told FROM {_FILES_OF_RUNS}
     AND f.status = 'failed' AND f.superseded_at IS NULL) f
 GROUP BY day, extract_type, cause""",
-    "superseded": f"""INSERT INTO restage.figures_superseded
-SELECT date_trunc('day', superseded_at, %(zone)s), extract_type, count(*), sum(rows_ingested),
+    "superseded": f"""SELECT date_trunc('day', superseded_at, %(zone)s), extract_type, count(*), sum(rows_ingested),
     coalesce(sum(content_bytes), 0)
 FROM etl.load_run_files f WHERE superseded_at >= %(start)s AND superseded_at < %(stop)s AND rows_ingested > 0
     AND {_IN_RAW}

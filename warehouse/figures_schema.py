@@ -7,6 +7,8 @@ counts on the day on which it was superseded. The triggers keep the hours that c
 them; figures.py computes those days anew. `hour` NULL: everything.
 """
 
+from typing import NamedTuple
+
 STALE = "hour timestamptz, what text NOT NULL"
 RUNS, SUPERSEDED = "runs", "superseded"
 
@@ -17,37 +19,77 @@ STEP = (
     f" / {FIRST_SECONDS}::float8) / ln({GROWTH}::float8))::smallint"
 )
 
-_OF = "bucket timestamptz NOT NULL, extract_type text NOT NULL, practice_id text NOT NULL"
+
+class Cells(NamedTuple):
+    """A table of figures. `columns`: "name type", in their order, as its INSERT gives them; `key`: the names of those
+    that tell its rows apart, in the order of its index."""
+
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The names of the other columns."""
+        names = (column.split(" ")[0] for column in self.columns)
+        return tuple(name for name in names if name not in self.key)
+
+    @property
+    def ddl(self) -> str:
+        return f"{', '.join(self.columns)}, PRIMARY KEY ({', '.join(self.key)})"
+
+
+_OF = ("bucket timestamptz NOT NULL", "extract_type text NOT NULL", "practice_id text NOT NULL")
+_FILES = "files integer NOT NULL"
 
 # `per`: all, extract, practice, both: what is not told apart is ''
+FIGURES: dict[str, Cells] = {
+    "files": Cells(
+        (
+            *("grain text NOT NULL", "per text NOT NULL", *_OF, _FILES, "completed integer NOT NULL"),
+            *("failed integer NOT NULL", "pending integer NOT NULL", "processing integer NOT NULL"),
+            *("rolled_back integer NOT NULL", "superseded integer NOT NULL", "failed_live integer NOT NULL"),
+            *("recovered integer NOT NULL", "recovery_seconds double precision NOT NULL"),
+            *("rows_read bigint NOT NULL", "rows_ingested bigint NOT NULL", "rows_rejected bigint NOT NULL"),
+            *("bytes bigint NOT NULL", "last_success timestamptz", "last_failure timestamptz"),
+            "last_extracted timestamptz",
+        ),
+        ("grain", "per", "extract_type", "practice_id", "bucket"),
+    ),
+    # of each month, so that what happened last of all time is found among few rows; `both` is looked up by day
+    "latest": Cells(
+        (
+            *("per text NOT NULL", *_OF, "last_success timestamptz", "last_failure timestamptz"),
+            "last_extracted timestamptz",
+        ),
+        ("per", "extract_type", "practice_id", "bucket"),
+    ),
+    # a run is in one state; of each extract and practice of which it has a file it is counted once
+    "runs": Cells(
+        ("per text NOT NULL", *_OF, "state text NOT NULL", "runs integer NOT NULL"),
+        ("per", "extract_type", "practice_id", "bucket", "state"),
+    ),
+    # refused by the transform, which knows no practice
+    "transforms": Cells(
+        ("grain text NOT NULL", *_OF[:2], "rows_rejected bigint NOT NULL"), ("grain", "extract_type", "bucket")
+    ),
+    "durations": Cells(
+        ("per text NOT NULL", *_OF, "step smallint NOT NULL", _FILES),
+        ("per", "extract_type", "practice_id", "bucket", "step"),
+    ),
+    # failed files that count still, by what they failed of
+    "causes": Cells(
+        (*_OF[:2], "cause text NOT NULL", "told text NOT NULL", _FILES), ("cause", "extract_type", "bucket")
+    ),
+    "superseded": Cells(
+        (*_OF[:2], _FILES, "rows bigint NOT NULL", "bytes bigint NOT NULL"), ("extract_type", "bucket")
+    ),
+}
 TABLES: dict[str, str] = {
     "figures_stale": STALE,
     # `version` rises with every change of the figures; `checked_at`: compared with everything that lies in etl
     "figures_state": """one boolean PRIMARY KEY DEFAULT true CHECK (one), zone text NOT NULL,
         version bigint NOT NULL, refreshed_at timestamptz NOT NULL, checked_at timestamptz NOT NULL""",
-    "figures_files": f"""grain text NOT NULL, per text NOT NULL, {_OF}, files integer NOT NULL,
-        completed integer NOT NULL, failed integer NOT NULL, pending integer NOT NULL, processing integer NOT NULL,
-        rolled_back integer NOT NULL, superseded integer NOT NULL, failed_live integer NOT NULL,
-        recovered integer NOT NULL, recovery_seconds double precision NOT NULL, rows_read bigint NOT NULL,
-        rows_ingested bigint NOT NULL, rows_rejected bigint NOT NULL, bytes bigint NOT NULL,
-        last_success timestamptz, last_failure timestamptz, last_extracted timestamptz,
-        PRIMARY KEY (grain, per, extract_type, practice_id, bucket)""",
-    # of each month, so that what happened last of all time is found among few rows; `both` is looked up by day
-    "figures_latest": f"""per text NOT NULL, {_OF}, last_success timestamptz, last_failure timestamptz,
-        last_extracted timestamptz, PRIMARY KEY (per, extract_type, practice_id, bucket)""",
-    # a run is in one state; of each extract and practice of which it has a file it is counted once
-    "figures_runs": f"""per text NOT NULL, {_OF}, state text NOT NULL, runs integer NOT NULL,
-        PRIMARY KEY (per, extract_type, practice_id, bucket, state)""",
-    # refused by the transform, which knows no practice
-    "figures_transforms": """grain text NOT NULL, bucket timestamptz NOT NULL, extract_type text NOT NULL,
-        rows_rejected bigint NOT NULL, PRIMARY KEY (grain, extract_type, bucket)""",
-    "figures_durations": f"""per text NOT NULL, {_OF}, step smallint NOT NULL, files integer NOT NULL,
-        PRIMARY KEY (per, extract_type, practice_id, bucket, step)""",
-    # failed files that count still, by what they failed of
-    "figures_causes": """bucket timestamptz NOT NULL, extract_type text NOT NULL, cause text NOT NULL,
-        told text NOT NULL, files integer NOT NULL, PRIMARY KEY (cause, extract_type, bucket)""",
-    "figures_superseded": """bucket timestamptz NOT NULL, extract_type text NOT NULL, files integer NOT NULL,
-        rows bigint NOT NULL, bytes bigint NOT NULL, PRIMARY KEY (extract_type, bucket)""",
+    **{f"figures_{name}": cells.ddl for name, cells in FIGURES.items()},
 }
 BY_RUN = ("files", "runs", "transforms", "durations", "causes")
 
