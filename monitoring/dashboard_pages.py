@@ -15,6 +15,7 @@ from access.rights import Asked
 from audit.transitions import write
 from monitoring import dashboard, heartbeats, needs
 from monitoring.needs import Need
+from monitoring.tables import Table
 from monitoring.wanted import DashboardFilter
 from warehouse import registry
 from warehouse.amounts import things, word
@@ -60,6 +61,32 @@ def _needs(request: Asked, found: dashboard.Dashboard, now: datetime) -> list[Ne
     return sorted((need for need in lines if need.count), key=lambda need: need.state != needs.BAD)
 
 
+@require_safe
+@rights.requires(rights.SEE)
+def table(request: Asked, name: str) -> HttpResponse:
+    """One table of the dashboard, as a page; asked by htmx, the table alone."""
+    form = DashboardFilter(request.GET, registry.current())
+    if not form.is_valid():
+        return redirect(f"{reverse('home')}?{request.GET.urlencode()}")
+    now = timezone.now()
+    context = {
+        "wanted": form.wanted(now),
+        "table": _table(form, name, now),
+        "query": request.GET.urlencode(),
+        "most_rows": MOST_ROWS,
+        "may_export": rights.may(request.user, rights.EXPORT_FIGURES),
+    }
+    part = "#table" if "HX-Request" in request.headers else ""
+    return render(request, f"monitoring/table_page.html{part}", context)
+
+
+def _table(form: DashboardFilter, name: str, now: datetime) -> Table:
+    found = next((table for table in dashboard.shown(form.wanted(now)).tables() if table.name == name), None)
+    if found is None:
+        raise Http404("There is no such table now.")
+    return found
+
+
 @require_POST
 @rights.requires(rights.EXPORT_FIGURES)
 def export(request: Asked, table: str) -> HttpResponseBase:
@@ -69,9 +96,7 @@ def export(request: Asked, table: str) -> HttpResponseBase:
     if not form.is_valid():
         messages.error(request, "Nothing was exported: the filter cannot be used.")
         return redirect("home")
-    found = next((t for t in dashboard.shown(form.wanted(now)).tables() if t.name == table), None)
-    if found is None:
-        raise Http404("There is no such table now.")
+    found = _table(form, table, now)
     detail = {"table": table, "rows": len(found.rows), "filter": {name: str(v) for name, v in query.items() if v}}
     write(request.user, "figures exported", f"user:{request.user.pk}", detail)
     answer = StreamingHttpResponse(found.csv(), content_type="text/csv; charset=utf-8")

@@ -37,8 +37,8 @@ setInterval(() => {
 
 // A live part rests while nobody looks, and while a table behind a chart is open or something in it has the focus.
 document.addEventListener("htmx:beforeRequest", (event) => {
-  const live = event.target.closest("[data-live]");
-  if (live && (document.hidden || live.querySelector("details[open]") || live.contains(document.activeElement))) {
+  const live = event.target;
+  if (live.matches("[data-live]") && (document.hidden || live.querySelector("details[open]") || live.contains(document.activeElement))) {
     event.preventDefault();
   }
 });

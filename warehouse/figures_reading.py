@@ -231,35 +231,31 @@ def durations(connection: psycopg.Connection, scope: Scope) -> dict[str, dict[fl
     more than MOST_DAYS_APART days the whole alone is told: extracts would be hundreds of thousands of cells."""
     if scope.per == "both":
         return {}
-    found = connection.execute(
-        "SELECT CASE per WHEN 'extract' THEN extract_type ELSE '' END AS part, step, sum(files)::bigint"
+    counted = (
+        "SELECT CASE per WHEN 'extract' THEN extract_type ELSE '' END AS part, step, sum(files) AS files"
         f" FROM restage.figures_durations WHERE {_IN_SPAN} AND (per = %(per)s AND extract_type = %(extract)s"
-        " AND practice_id = %(practice)s OR per = 'extract' AND %(per)s = 'all' AND %(apart)s)"
-        " GROUP BY 1, 2 ORDER BY 1, 2",
+        " AND practice_id = %(practice)s OR per = 'extract' AND %(per)s = 'all' AND %(apart)s) GROUP BY 1, 2"
+    )
+    found = connection.execute(
+        "SELECT part, q::float8, min(step) FROM (SELECT part, step, sum(files) OVER (PARTITION BY part ORDER BY step)"
+        f" AS seen, sum(files) OVER (PARTITION BY part) AS files FROM ({counted}) c) s"
+        " CROSS JOIN (VALUES (0.5), (0.95)) wanted (q) WHERE seen >= q * files GROUP BY part, q",
         {**scope.values, "apart": (scope.stop - scope.start).days <= MOST_DAYS_APART},
     ).fetchall()
-    steps: dict[str, list[tuple[int, int]]] = {}
-    for part, step, files in found:
-        steps.setdefault(part if scope.per == "all" else "", []).append((step, files))
-    return {part: {q: _quantile(counted, q) for q in (0.5, 0.95)} for part, counted in steps.items()}
-
-
-def _quantile(counted: list[tuple[int, int]], q: float) -> float:
-    """Of (step, how many) in order: the middle of the step on which the quantile falls, in seconds."""
-    wanted, seen = q * sum(n for _step, n in counted), 0
-    for step, n in counted:
-        seen += n
-        if seen >= wanted:
-            return float(FIRST_SECONDS * GROWTH ** (step + 0.5))
-    return 0.0
+    quantiles: dict[str, dict[float, float]] = {}
+    for part, q, step in found:  # the middle of the step on which the quantile falls
+        of = part if scope.per == "all" else ""
+        quantiles.setdefault(of, {})[q] = FIRST_SECONDS * GROWTH ** (step + 0.5)
+    return quantiles
 
 
 def failed(connection: psycopg.Connection, *, most: int = 5) -> Failed:
     """The failed files that count still, of all time, and what they failed of: the most frequent causes first."""
     found = connection.execute(
-        "SELECT cause, min(told), sum(files)::bigint, array_agg(DISTINCT extract_type),"
-        " sum(sum(files)) OVER ()::bigint, count(*) OVER () FROM restage.figures_causes"
-        " GROUP BY cause ORDER BY 3 DESC, cause LIMIT %s",
+        "SELECT cause, min(told), sum(files)::bigint, array_agg(extract_type ORDER BY extract_type),"
+        " sum(sum(files)) OVER ()::bigint, count(*) OVER ()"
+        ' FROM (SELECT cause, extract_type, min(told COLLATE "C") AS told, sum(files) AS files'
+        " FROM restage.figures_causes GROUP BY cause, extract_type) c GROUP BY cause ORDER BY 3 DESC, cause LIMIT %s",
         [most],
     ).fetchall()
     files, number = found[0][4:] if found else (0, 0)

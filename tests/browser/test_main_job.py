@@ -60,6 +60,8 @@ def test_plan_approve_run_and_roll_back(stack: Stack, served: str, browser: Brow
     stack.worker()
     operator = Person(browser.new_context(), served, "operator")
     page = operator.page
+    page.get_by_text("As a table").first.click()
+    expect(page.get_by_role("columnheader", name="completed")).to_be_visible()
     looked_at(page)
     for elsewhere in (
         *("/discovery/", "/breakers/", "/schedules/"),

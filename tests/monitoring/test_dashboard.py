@@ -217,6 +217,23 @@ def test_figures_that_are_not_made_yet_are_told(busy, as_, monkeypatch):
     assert "being put together" in answer.content.decode() and answer.context["found"].loads is None
 
 
+def test_the_table_behind_a_chart_comes_when_it_is_asked_for(busy, as_):
+    client = as_("viewer")
+    page = client.get("/?range=30d").content.decode()
+    found = look(client, "range=30d")
+    for chart in (found.loads.files, found.loads.records, found.loads.superseded_days, found.jobs.chart):
+        address = f"/figures/{chart.table.name}/?range=30d"
+        if chart.most:
+            assert f'hx-get="{address}"' in page and f'<a href="{address}">' in page
+        alone = client.get(address, headers={"HX-Request": "true"}).content.decode()
+        whole = client.get(address).content.decode()
+        assert alone.count("<tr>") == len(chart.table.rows) + bool(chart.table.rows) and "<html" not in alone
+        assert alone.strip() in whole and f"<h1>{chart.title}</h1>" in whole and 'href="/?range=30d"' in whole
+    assert client.get("/figures/nothing/").status_code == 404
+    assert client.get("/figures/files/?range=x").headers["Location"] == "/?range=x"
+    assert "as CSV" not in alone and "as CSV" in as_("ops").get(address).content.decode()
+
+
 def test_a_table_leaves_as_csv_with_a_trace(busy, as_):
     client = as_("ops")
     answer = client.post("/figures/by-extract/export/", {"query": "range=30d&practice=p1"})
