@@ -221,6 +221,7 @@ def test_the_table_behind_a_chart_comes_when_it_is_asked_for(busy, as_):
     client = as_("viewer")
     page = client.get("/?range=30d").content.decode()
     found = look(client, "range=30d")
+    assert found.loads
     for chart in (found.loads.files, found.loads.records, found.loads.superseded_days, found.jobs.chart):
         address = f"/figures/{chart.table.name}/?range=30d"
         if chart.most:
