@@ -33,7 +33,7 @@ from reprocessing import (
 
 urlpatterns = [
     path("", dashboard_pages.home, name="home"),
-    path("figures/<slug:name>/", dashboard_pages.table, name="figures_table"),
+    path("figures/<slug:table>/", dashboard_pages.one_table, name="figures_table"),
     path("figures/<slug:table>/export/", dashboard_pages.export, name="export_figures"),
     path("healthz", metrics_pages.healthz, name="healthz"),
     path("metrics", metrics_pages.prometheus, name="metrics"),

@@ -63,7 +63,7 @@ def _needs(request: Asked, found: dashboard.Dashboard, now: datetime) -> list[Ne
 
 @require_safe
 @rights.requires(rights.SEE)
-def table(request: Asked, name: str) -> HttpResponse:
+def one_table(request: Asked, table: str) -> HttpResponse:
     """One table of the dashboard, as a page; asked by htmx, the table alone."""
     form = DashboardFilter(request.GET, registry.current())
     if not form.is_valid():
@@ -71,7 +71,7 @@ def table(request: Asked, name: str) -> HttpResponse:
     now = timezone.now()
     context = {
         "wanted": form.wanted(now),
-        "table": _table(form, name, now),
+        "table": _table(form, table, now),
         "query": request.GET.urlencode(),
         "most_rows": MOST_ROWS,
         "may_export": rights.may(request.user, rights.EXPORT_FIGURES),
