@@ -55,7 +55,8 @@ def _day(**more: Any) -> serializers.DateField:
 
 
 def _reason(**more: Any) -> serializers.CharField:
-    return serializers.CharField(max_length=LONGEST_REASON, help_text=NO_PATIENT, **more)
+    least = 0 if more.get("allow_blank") else 1
+    return serializers.CharField(min_length=least, max_length=LONGEST_REASON, help_text=NO_PATIENT, **more)
 
 
 class Waves(Strict):

@@ -1,11 +1,21 @@
 """Which resource lives where: version 1, and the page of tokens."""
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from api import token_pages
 from api.later import Later
 
 V1 = "api/v1/"
+
+
+class Rest(StringConverter):
+    """Any path, with a newline in it too."""
+
+    regex = r"[\s\S]+"
+
+
+register_converter(Rest, "rest")
 resources = [
     path(V1, Later("index", "Index"), name="api"),
     path(f"{V1}runs/", Later("runs", "Runs"), name="api_runs"),
@@ -24,5 +34,5 @@ urlpatterns = [
     path("account/tokens/<int:pk>/revocation/", token_pages.revoke, name="revoke_token"),
     *resources,
     path(f"{V1}schema/", Later("schema_page", "Schema"), name="api_schema"),
-    path(f"{V1}<path:rest>", Later("index", "Unknown"), name="api_unknown"),
+    path(f"{V1}<rest:rest>", Later("index", "Unknown"), name="api_unknown"),
 ]

@@ -41,7 +41,8 @@ class Filter:
     @property
     def problems(self) -> list[str]:
         wrong = [
-            f"{name} is {getattr(self, name)!r}: a day is needed, as 2026-11-30."
+            f"{name} is {getattr(self, name)!r}: a day is needed, as 2026-11-30, of the years {YEARS[0]} to"
+            f" {YEARS[-1]}."
             for name in ("since", "until")
             if getattr(self, name) and _day(getattr(self, name)) is None
         ]

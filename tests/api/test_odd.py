@@ -69,7 +69,7 @@ def test_a_parameter_where_none_is_taken_is_refused(program):
     assert "force" in told["errors"]
 
 
-@pytest.mark.parametrize("path", ["nothing/", "jobs", f"jobs/{NONE}", "jobs/x/", "runs/1/"])
+@pytest.mark.parametrize("path", ["nothing/", "jobs", f"jobs/{NONE}", "jobs/x/", "runs/1/", "runs/%0A/"])
 def test_an_address_that_is_none_is_answered_as_a_problem(program, path):
     told = program("viewer").get(path, status=404)
     assert ("end with a slash" in told["detail"]) is not path.endswith("/")
