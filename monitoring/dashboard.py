@@ -6,8 +6,6 @@ that a change which either of them tells of is seen at once.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -85,39 +83,28 @@ def shown(wanted: Wanted, *, clock: Clock = timezone.now) -> Dashboard:
 
 
 def look(wanted: Wanted, now: datetime) -> Dashboard:
-    """Everything anew; the warehouse and the console's own database are asked side by side."""
+    """Everything anew."""
+    figures, loads, storage, reachable = None, None, None, True
     health = processes.of_console(now)
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        asked = beside.submit(copy_context().run, _of_warehouse, wanted, now, health)
-        jobs = dashboard_jobs.look(wanted, registry.current(), now)
-    state, loads, storage, reachable = asked.result()
+    try:
+        with connect(settings.WAREHOUSE_URL, purpose="dashboard") as connection:
+            processes.add_warehouse(health, connection)
+            figures = figures_upkeep.on_view(connection, now)
+            loads = dashboard_loads.look(connection, wanted) if figures else None
+            storage = dashboard_storage.look(connection, wanted.period, now)
+    except (TellableError, psycopg.Error):
+        reachable = False
+        processes.add_unreachable(health)
     return Dashboard(
         as_of=now,
-        figures=state,
+        figures=figures,
         loads=loads,
         storage=storage,
-        jobs=jobs,
+        jobs=dashboard_jobs.look(wanted, registry.current(), now),
         health=health,
         processes=_processes(health),
         reachable=reachable,
     )
-
-
-def _of_warehouse(
-    wanted: Wanted, now: datetime, health: Health
-) -> tuple[State | None, Loads | None, Storage | None, bool]:
-    """What the warehouse says, and whether it has answered all of it."""
-    state, loads, storage = None, None, None
-    try:
-        with connect(settings.WAREHOUSE_URL, purpose="dashboard") as connection:
-            processes.add_warehouse(health, connection)
-            state = figures_upkeep.on_view(connection, now)
-            loads = dashboard_loads.look(connection, wanted) if state else None
-            storage = dashboard_storage.look(connection, wanted.period, now)
-    except (TellableError, psycopg.Error):
-        processes.add_unreachable(health)
-        return state, loads, storage, False
-    return state, loads, storage, True
 
 
 def _processes(health: Health) -> Table:

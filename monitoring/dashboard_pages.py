@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from access import rights, zones
 from access.rights import Asked
@@ -62,6 +63,7 @@ def _needs(request: Asked, found: dashboard.Dashboard, now: datetime) -> list[Ne
 
 
 @require_safe
+@vary_on_headers("HX-Request")
 @rights.requires(rights.SEE)
 def one_table(request: Asked, table: str) -> HttpResponse:
     """One table of the dashboard, as a page; asked by htmx, the table alone."""
