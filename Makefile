@@ -39,7 +39,8 @@ recovery: .venv/ready
 # sequences that `unit` tries there is a quarter here; files of cold archives are the same whatever the server.
 oldest: .venv/ready
 	@if [ -x $(POSTGRES_15)/postgres ]; then \
-	  RESTAGE_POSTGRES_BIN=$(POSTGRES_15) $(RUN) -m pytest -q -n 2 --dist worksteal tests/warehouse -m "not proof" \
+	  RESTAGE_POSTGRES_BIN=$(POSTGRES_15) $(RUN) -m pytest -q -n 2 --dist worksteal tests/warehouse \
+	    tests/monitoring/test_figures.py -m "not proof" \
 	    --ignore-glob "tests/warehouse/test_cold_*" --ignore tests/warehouse/test_memory.py \
 	    --deselect "$(FOLD)[1]" --deselect "$(FOLD)[2]" --deselect "$(FOLD)[3]"; \
 	else echo "No PostgreSQL 15 in $(POSTGRES_15): the data plane was not tried on it."; fi

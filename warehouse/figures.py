@@ -149,7 +149,8 @@ def _changes(name: str) -> sql.Composed:
     """One statement: of a day most figures stay as they are, and writing them costs more than making them."""
     cells = FIGURES[name]
     return sql.SQL(
-        "WITH made AS MATERIALIZED (SELECT * FROM {table} WHERE false UNION ALL ({made})),"
+        "WITH made AS MATERIALIZED (SELECT * FROM (SELECT * FROM {table} WHERE false UNION ALL ({made})) m"
+        " WHERE bucket >= %(start)s AND bucket < %(stop)s),"
         " gone AS (DELETE FROM {table} t WHERE {in_span} AND NOT EXISTS (SELECT FROM made m WHERE {same}))"
         " INSERT INTO {table} (SELECT * FROM made EXCEPT SELECT * FROM {table} WHERE {in_span})"
         " ON CONFLICT ({key}) DO UPDATE SET ({values}) = ROW ({new})"
@@ -164,10 +165,17 @@ def _changes(name: str) -> sql.Composed:
     )
 
 
+def _within(moment: LiteralString, *buckets: LiteralString) -> LiteralString:
+    """Of which moments the buckets of a span are made. Where clocks go back over midnight, a day begins at the second
+    one: moments before it are of that day, their hours of the one before."""
+    around = f"{moment} >= %(start)s - interval '3 hours' AND {moment} < %(stop)s + interval '3 hours'"
+    return f"{around} AND ({' OR '.join(f'{b} >= %(start)s AND {b} < %(stop)s' for b in buckets)})"
+
+
 # The index begins with them.
 _EVERY_KIND = "grain IN ('day', 'hour') AND per IN ('all', 'extract', 'practice', 'both') AND "
-_IN_SPAN = "r.created_at >= %(start)s AND r.created_at < %(stop)s"
 _DAY, _HOUR = "date_trunc('day', r.created_at, %(zone)s)", "date_trunc('hour', r.created_at, %(zone)s)"
+_IN_SPAN = _within("r.created_at", _DAY, _HOUR)
 _FILES_OF_RUNS = f"etl.load_runs r JOIN etl.load_run_files f USING (load_run_id) WHERE {_IN_SPAN}"
 _PER = """CASE grouping(extract_type, practice_id) WHEN 3 THEN 'all' WHEN 1 THEN 'extract' WHEN 2 THEN 'practice'
     ELSE 'both' END"""
@@ -227,8 +235,8 @@ FROM (SELECT {_DAY} AS day, f.extract_type, {TOLD_CAUSE} AS told FROM {_FILES_OF
 GROUP BY day, extract_type, cause""",
     "superseded": f"""SELECT date_trunc('day', superseded_at, %(zone)s), extract_type, count(*), sum(rows_ingested),
     coalesce(sum(content_bytes), 0)
-FROM etl.load_run_files f WHERE superseded_at >= %(start)s AND superseded_at < %(stop)s AND rows_ingested > 0
-    AND {_IN_RAW}
+FROM etl.load_run_files f WHERE {_within("superseded_at", "date_trunc('day', superseded_at, %(zone)s)")}
+    AND rows_ingested > 0 AND {_IN_RAW}
 GROUP BY 1, 2""",
 }
 

@@ -250,7 +250,10 @@ def durations(connection: psycopg.Connection, scope: Scope) -> dict[str, dict[fl
 
 
 def failed(connection: psycopg.Connection, *, most: int = 5) -> Failed:
-    """The failed files that count still, of all time, and what they failed of: the most frequent causes first."""
+    """The failed files that count still, of all time, and what they failed of: the most frequent causes first.
+
+    Grouped twice, because DISTINCT within an aggregate would sort every day's row.
+    """
     found = connection.execute(
         "SELECT cause, min(told), sum(files)::bigint, array_agg(extract_type ORDER BY extract_type),"
         " sum(sum(files)) OVER ()::bigint, count(*) OVER ()"

@@ -3,10 +3,12 @@
 import random
 from datetime import UTC, datetime, timedelta
 from math import ceil
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.house import House
 from tests.monitoring import loads
@@ -14,6 +16,7 @@ from tests.monitoring.loads import Told
 from warehouse import discovery, figures, figures_reading
 from warehouse.discovery import Filter
 from warehouse.figures_reading import Scope
+from warehouse.figures_schema import FIGURES
 
 ZONE = "Pacific/Auckland"
 START = datetime(2026, 4, 1, tzinfo=ZoneInfo(ZONE))  # clocks go back on the 5th
@@ -108,6 +111,40 @@ def test_they_equal_etl_after_any_sequence_of_changes(house: House):
         assert figures.check(house.connection, zone=ZONE) == []
     figures.refresh(house.connection, zone="Asia/Kathmandu")  # days and hours that begin at a quarter to
     agree(house.connection, "Asia/Kathmandu")
+
+
+@pytest.mark.parametrize("zone", ["Atlantic/Azores", "America/Havana", "Pacific/Auckland", "Australia/Lord_Howe"])
+def test_a_refresh_makes_what_a_rebuild_makes(house: House, zone: str):
+    """Also where clocks go back over midnight, and a day begins twice."""
+    chance = random.Random(zone)
+    turns = {
+        "Atlantic/Azores": datetime(2026, 10, 25, tzinfo=UTC),
+        "America/Havana": datetime(2026, 11, 1, 4, tzinfo=UTC),
+    }
+    turn = turns.get(zone, datetime(2026, 4, 4, 14, tzinfo=UTC))
+    figures.refresh(house.connection, zone=zone)
+    for _ in range(30):
+        at = turn + timedelta(hours=chance.choice([0, 0, -30, 30]), minutes=chance.randrange(-180, 180))
+        status = chance.choice(["completed", "failed"])
+        made = loads.file(house.connection, loads.run(house.connection, at), at, status=status, extract="Visits")
+        if chance.random() < 0.4:
+            loads.supersede(house.connection, made, at + timedelta(hours=1))
+        figures.refresh(house.connection, zone=zone)
+    kept = cells(house.connection)
+    house.connection.execute("INSERT INTO restage.figures_stale VALUES (NULL, 'runs')")
+    figures.refresh(house.connection, zone=zone)
+    assert kept == cells(house.connection)
+
+
+def cells(connection: psycopg.Connection) -> dict[str, list[Any]]:
+    """Every row of every table of figures."""
+    return {
+        name: sorted(
+            connection.execute(sql.SQL("TABLE {}").format(sql.Identifier("restage", f"figures_{name}"))).fetchall(),
+            key=repr,
+        )
+        for name in FIGURES
+    }
 
 
 def test_a_change_that_commits_during_a_refresh_is_taken_up_by_the_next(house: House, warehouse_url: str):
