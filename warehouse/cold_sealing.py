@@ -30,7 +30,7 @@ from warehouse.journal import Writer
 from warehouse.progress import Progress, Told
 from warehouse.registry import Extract
 
-DATES = ("date", "timestamp", "timestamptz")
+DATES = ("date", "timestamp without time zone", "timestamp with time zone")
 
 
 class CannotCoolError(TellableError):
@@ -103,7 +103,7 @@ def _write(
     key = tuple(name for name in extract.natural_key[:1] if name in part.names)  # it tells the most apart
     keys = Keys(tier.secrets.for_keys(), key) if key else None
     with connections.snapshot(connection):
-        of_hashes, bounds = _demand_as_archived(connection, part, extract, hashed)
+        of_hashes, bounds = _demand_as_archived(connection, part, hashed)
 
         def progress(rows: int, size: int) -> None:
             told(Progress(f"write stg.{part.table_name} to the cold tier", 0, 0, rows, size))
@@ -145,16 +145,16 @@ def _write(
 
 
 def _demand_as_archived(
-    connection: psycopg.Connection, part: Part, extract: Extract, hashed: archive_proof.Hashed
+    connection: psycopg.Connection, part: Part, hashed: archive_proof.Hashed
 ) -> tuple[int, dict[str, dict[str, Any]]]:
     """In the snapshot that is written: the rows are still those that the catalogue speaks of; the sum of their own
     hashes, and least and most of the dates. Raises CannotCoolError."""
     bounds = [
         sql.SQL("{name}, jsonb_build_object('least', min({c})::text, 'most', max({c})::text)").format(
-            name=sql.Literal(column.name), c=sql.Identifier("a", column.name)
+            name=sql.Literal(column["name"]), c=sql.Identifier("a", column["name"])
         )
-        for column in extract.staged
-        if column.type in DATES and column.name in part.names
+        for column in part.columns
+        if column["type"] in DATES
     ]
     rows, checksum, of_hashes, found = single.row(
         connection,

@@ -1,5 +1,6 @@
 """A set in the cold tier: whole, sealed, and given back row by row as it was."""
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -13,6 +14,7 @@ from warehouse import cold_loading, cold_manifest, cold_writing, cooling
 from warehouse.cold_manifest import ManifestError, Secrets
 from warehouse.cold_reading import DamagedError
 from warehouse.cold_sealing import CannotCoolError, Tier
+from warehouse.registry import Registry
 
 INTO = sql.Identifier("restage_build", "visits_back")
 STRANGE = "a \"quote\", a comma,\nlines\r\nand \\. backslash \\N 'x' \t tab é 漢字 🙂 \u2028 \ufeff end "
@@ -106,6 +108,17 @@ def test_a_part_without_rows_is_a_manifest_without_files(house: House, tier: Tie
     cold.cool(house, tier, set_id, drop_hot=True)
     assert back(house, tier, set_id).rows == 0
     assert not cold.part_of(house, set_id).hot
+
+
+def test_the_manifest_has_no_text_that_is_declared_as_a_date_since(house: House, tier: Tier):
+    set_id = cold.kept(house, row("1", note="Anna"), row("2", note="Zoe"))
+    note = next(column for column in house.visits.columns if column.name == "note")
+    columns = tuple(replace(note, type="date") if c is note else c for c in house.visits.columns)
+    later = replace(house.visits, columns=columns)
+    registry = Registry([later if extract is house.visits else extract for extract in house.registry.extracts])
+    cooling.cool(house.connection, registry, tier, set_id, cold.writer(house), drop_hot=False)
+    manifest, _sha256 = cold_manifest.read(tier.store, set_id, "visits", tier.secrets)
+    assert manifest.statistics["note"] == {"nulls": 0}
 
 
 def test_the_manifest_says_what_a_restore_needs_and_no_value_of_a_person(house: House, tier: Tier):
