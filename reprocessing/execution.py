@@ -10,7 +10,8 @@ from jobs.kinds import Kind, Preview, Run, Steps, writer_of
 from jobs.models import Job, Plan
 from reprocessing import breaker, breaker_evidence, estimates, planning, rolling_back, rollout, rollout_acts, versions
 from reprocessing.planning import NOTHING, QUARANTINE, REPROCESS, ROLLOUT, CannotPlanError
-from warehouse import aside, diff, discovery, downstream, journal, raw_removal, registry, reprocess, room
+from warehouse import aside, diff, discovery, downstream, journal, pins, raw_removal, registry, reprocess, room
+from warehouse.amounts import things
 from warehouse.build import Workspace
 from warehouse.registry import Registry
 from warehouse.reprocess import PUBLISH, Prepared, Work
@@ -127,7 +128,13 @@ def _preview_quarantine(run: Run) -> Preview:
     began, needed = monotonic(), _room(run)
     effect = _effect(run, reprocess.prepare(run.connection, known, _work(run), writer, run.progress))
     records = sum(item["records"] or 0 for item in plan.included)
-    preview = {**effect, "room": asdict(needed), **estimates.measured(plan, records, monotonic() - began)}
+    pinned = pins.of_files(run.connection, [item["file"] for item in plan.included])
+    asks = [
+        f"{things(rows, 'row')} of these files will stay in staging, because the restore {job} has pinned them: let raw"
+        " decide again over that restore first."
+        for job, rows in pinned.items()
+    ]
+    preview = {**effect, "asks": asks, "room": asdict(needed), **estimates.measured(plan, records, monotonic() - began)}
     return Preview(plan.included, list(plan.excluded), preview)
 
 

@@ -5,6 +5,7 @@ later is there for its key, the pinned row stays; when one wins, the pin goes in
 Whoever writes pins holds the lock of the staging table.
 """
 
+from collections.abc import Iterable
 from uuid import UUID
 
 import psycopg
@@ -86,6 +87,20 @@ def of_job(connection: psycopg.Connection, job: UUID) -> dict[str, int]:
     return dict(
         connection.execute(
             "SELECT table_name, count(*) FROM restage.pins WHERE job_id = %s GROUP BY 1 ORDER BY 1", [job]
+        ).fetchall()
+    )
+
+
+def of_files(connection: psycopg.Connection, files: Iterable[int]) -> dict[UUID, int]:
+    """Restore → how many rows it keeps pinned that any attempt at the files of these attempts has brought."""
+    return dict(
+        connection.execute(
+            "WITH files AS (SELECT coalesce(original_load_run_file_id, load_run_file_id) AS first"
+            " FROM etl.load_run_files WHERE load_run_file_id = ANY(%s))"
+            " SELECT p.job_id, count(*) FROM restage.pins p JOIN etl.load_run_files f USING (load_run_file_id)"
+            " WHERE coalesce(f.original_load_run_file_id, f.load_run_file_id) IN (SELECT first FROM files)"
+            " GROUP BY 1 ORDER BY 1",
+            [list(files)],
         ).fetchall()
     )
 

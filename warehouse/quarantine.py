@@ -21,12 +21,14 @@ def staged(attempt: Attempt) -> Staged:
     return Staged(number, attempt.load_run_id, -number, None, Intake())
 
 
-def files() -> sql.SQL:
-    """SELECT of the files that are quarantined now, each by the number of its first attempt."""
+def was_before() -> sql.Composed:
+    """Whether the file of the attempt `f` was quarantined after it, and that was not taken back: nothing that the
+    attempt brought is to count, whatever was delivered in its place since."""
     return sql.SQL(
-        "SELECT coalesce(q.original_load_run_file_id, q.load_run_file_id) FROM etl.load_run_files q"
-        " WHERE q.status = 'quarantined' AND q.superseded_at IS NULL"
-    )
+        "EXISTS (SELECT FROM etl.load_run_files q WHERE q.status = {} AND q.load_run_file_id > f.load_run_file_id"
+        " AND coalesce(q.original_load_run_file_id, q.load_run_file_id)"
+        " = coalesce(f.original_load_run_file_id, f.load_run_file_id))"
+    ).format(sql.Literal(STATUS))
 
 
 def close(connection: psycopg.Connection, files: Iterable[int], reason: str) -> None:

@@ -250,8 +250,7 @@ def _owners(connection: psycopg.Connection, extract: Extract, part: Part) -> sql
         "SELECT f.load_run_file_id, restage.extracted_at(f.date_extracted) AS extracted_at,"
         " coalesce(f.original_load_run_file_id, f.load_run_file_id) AS file_order, ({live}) AS live,"
         " ({live}) AND b.declaration = {declaration} AND b.folding = {folding} AND b.folded_at <= {at}"
-        " AND f.load_run_file_id <> ALL({bare}) AS trusted, coalesce(f.original_load_run_file_id, f.load_run_file_id)"
-        " IN ({quarantined}) AS quarantined"
+        " AND f.load_run_file_id <> ALL({bare}) AS trusted, NOT ({live}) AND {quarantined} AS quarantined"
         " FROM etl.load_run_files f LEFT JOIN restage.builds b USING (load_run_file_id)"
         " WHERE f.extract_type = {extract}"
     ).format(
@@ -260,7 +259,7 @@ def _owners(connection: psycopg.Connection, extract: Extract, part: Part) -> sql
         folding=sql.Literal(code.folding()),
         at=sql.Literal(part.archived_at),
         bare=names.integers(attempts.without_raw(connection, extract, live)),
-        quarantined=quarantine.files(),
+        quarantined=quarantine.was_before(),
         extract=sql.Literal(extract.name),
     )
 
@@ -274,7 +273,8 @@ SELECT {key_bare}, load_run_file_id, there, there_in, before_hash, after_hash, m
     standing_at, quarantined,
     CASE WHEN kind <> 'identical' AND trusted IS NOT TRUE
         THEN greatest(extracted_at, standing_at) END AS as_of
-FROM (SELECT k.*, a.extracted_at, a.file_order, a.live, a.trusted, a.quarantined, b.extracted_at AS standing_at,
+FROM (SELECT k.*, a.extracted_at, a.file_order, a.live, a.trusted, coalesce(a.quarantined, false) AS quarantined,
+    b.extracted_at AS standing_at,
     CASE WHEN k.there IS NULL THEN 'absent' WHEN k.before_hash = k.after_hash AND k.alike THEN 'identical'
         WHEN k.standing = k.load_run_file_id THEN 'changed' WHEN b.load_run_file_id IS NULL
         OR (b.extracted_at, coalesce(k.standing_updated, '-infinity'), b.file_order, b.live, b.load_run_file_id)
@@ -336,7 +336,7 @@ def _count(connection: psycopg.Connection, parts: dict[str, sql.Composable]) -> 
         sql.SQL(
             "SELECT kind, class, count(*), count(as_of) FILTER (WHERE class IN ('inserted', 'updated')),"
             " count(*) FILTER (WHERE class IN ('inserted', 'updated') AND quarantined),"
-            " sum(hash_record_extended(ROW(kind, class, before_hash, after_hash, meta, as_of, quarantined), 0))"
+            " sum(hash_record_extended(ROW(kind, class, before_hash, after_hash, meta, as_of), quarantined::integer))"
             " FROM {diff} GROUP BY 1, 2"
         ).format(**parts)
     ).fetchall()

@@ -230,15 +230,16 @@ def _stage(connection: psycopg.Connection, ready: Ready, space: Workspace) -> bo
     gone = connection.execute(
         sql.SQL(
             "SELECT DISTINCT k.load_run_file_id FROM {} k WHERE NOT EXISTS"
-            " (SELECT FROM etl.load_run_files f WHERE f.load_run_file_id = k.load_run_file_id) ORDER BY 1 LIMIT 5"
-        ).format(space.table(ready.extract, "set"))
+            " (SELECT FROM etl.load_run_files f WHERE f.load_run_file_id = k.load_run_file_id AND f.extract_type = {})"
+            " ORDER BY 1 LIMIT 5"
+        ).format(space.table(ready.extract, "set"), sql.Literal(ready.extract.name))
     ).fetchall()
     if gone:
         files = ", ".join(str(file) for (file,) in gone)
         raise CannotRestoreError(
             f"The rows of stg.{ready.extract.table} were made by files {files}, which etl.load_run_files does not list"
-            " any more: staging would hold rows of nowhere. Nothing was changed. Restore into a side table, or have"
-            " the files listed again."
+            f" as {ready.extract.name} any more: staging would hold rows of nowhere. Nothing was changed. Restore into"
+            " a side table, or have the files listed again."
         )
     return carried
 

@@ -97,6 +97,42 @@ def test_rows_of_a_quarantined_file_come_back_only_where_a_second_person_says_so
     assert finished(ask(kept)).state == "succeeded", "of the second time nothing is written"
 
 
+def test_so_they_do_after_other_content_was_delivered_in_its_place(console: House, ask, people, settings):
+    run = console.deliver("20260105", row("1"), row("2"))
+    kept = archive(console, run)
+    quarantined(console, people, settings, run)
+    console.write("20260105", row("1"))
+    made = console.connection.execute("SELECT load_run_id FROM etl.load_run_files WHERE status = 'quarantined'")
+    (of_quarantine,) = made.fetchone() or (run,)
+    again = requests.ask_reprocess(
+        settings.WAREHOUSE_URL, [of_quarantine], Options(which="all"), reason="right now", actor=people["operator"]
+    )
+    assert (finished(again).state, sorted(console.staged())) == ("succeeded", ["1"])
+    job = worked(ask(kept))
+    assert (job.state, sorted(console.staged())) == ("awaiting approval", ["1"])
+    assert Request.objects.get(job=job).why == ["It writes 1 row of quarantined files, of which nothing is to count."]
+
+
+def test_of_a_quarantine_it_is_told_which_rows_a_restore_has_pinned(console: House, ask, people, settings):
+    run = console.deliver("20260105", row("1"), row("2"))
+    kept = archive(console, run)
+    console.write("20260105", row("1"))
+    again = requests.ask_reprocess(
+        settings.WAREHOUSE_URL, [run], Options(which="all"), reason="right now", actor=people["operator"]
+    )
+    assert finished(again).state == "succeeded"
+    restored = finished(ask(kept))
+    assert sorted(console.staged()) == ["1", "2"]
+    newest = console.connection.execute("SELECT load_run_id FROM etl.load_run_files ORDER BY load_run_file_id DESC")
+    (of_reprocessing,) = newest.fetchone() or (run,)
+    options = Options(source="nothing", which="all")
+    wrong = requests.ask_reprocess(
+        settings.WAREHOUSE_URL, [of_reprocessing], options, reason="wrong", actor=people["operator"]
+    )
+    told = f"1 row of these files will stay in staging, because the restore {restored.pk} has pinned them"
+    assert told in " ".join(Request.objects.get(job=worked(wrong)).why)
+
+
 def test_a_restore_that_would_do_something_else_goes_back_to_approval(console, kept, ask, people):
     job = worked(ask(kept, on_newer="overwrite"))
     console.connection.execute("DELETE FROM stg.visits")

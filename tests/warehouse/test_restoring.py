@@ -185,6 +185,13 @@ def test_rows_of_nowhere_are_refused(house: House, run):
     assert restore(house, kept, into="side")["side"]["visits"]["rows"] == 4
 
 
+def test_rows_of_an_extract_that_has_another_name_now_are_refused(house: House, run):
+    kept = archive(house, run)
+    house.connection.execute("UPDATE etl.load_run_files SET extract_type = 'Former'")
+    with pytest.raises(CannotRestoreError, match="does not list as Visits any more"):
+        look(house, kept)
+
+
 @pytest.mark.parametrize(
     "damage", ["DELETE FROM", "UPDATE", "UPDATE hash"], ids=["row lost", "value changed", "value and hash changed"]
 )
