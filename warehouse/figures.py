@@ -151,14 +151,14 @@ def _changes(name: str) -> sql.Composed:
     return sql.SQL(
         "WITH made AS MATERIALIZED (SELECT * FROM (SELECT * FROM {table} WHERE false UNION ALL ({made})) m"
         " WHERE bucket >= %(start)s AND bucket < %(stop)s),"
-        " gone AS (DELETE FROM {table} t WHERE {in_span} AND NOT EXISTS (SELECT FROM made m WHERE {same}))"
+        " gone AS (DELETE FROM {table} WHERE ({key}) IN"
+        " (SELECT {key} FROM {table} WHERE {in_span} EXCEPT SELECT {key} FROM made))"
         " INSERT INTO {table} (SELECT * FROM made EXCEPT SELECT * FROM {table} WHERE {in_span})"
         " ON CONFLICT ({key}) DO UPDATE SET ({values}) = ROW ({new})"
     ).format(
         table=sql.Identifier("restage", f"figures_{name}"),
         made=sql.SQL(_SELECTS[name]),
         in_span=sql.SQL((_EVERY_KIND if name == "files" else "") + "bucket >= %(start)s AND bucket < %(stop)s"),
-        same=sql.SQL(" AND ").join(sql.SQL("m.{0} = t.{0}").format(sql.Identifier(key)) for key in cells.key),
         key=names.columns(cells.key),
         values=names.columns(cells.values),
         new=names.columns(cells.values, of="excluded"),
@@ -167,9 +167,11 @@ def _changes(name: str) -> sql.Composed:
 
 def _within(moment: LiteralString, *buckets: LiteralString) -> LiteralString:
     """Of which moments the buckets of a span are made. Where clocks go back over midnight, a day begins at the second
-    one: moments before it are of that day, their hours of the one before."""
-    around = f"{moment} >= %(start)s - interval '3 hours' AND {moment} < %(stop)s + interval '3 hours'"
-    return f"{around} AND ({' OR '.join(f'{b} >= %(start)s AND {b} < %(stop)s' for b in buckets)})"
+    one: moments before it are of that day, their hours of the one before. Only near its ends that is looked at."""
+    hours = "interval '3 hours'"
+    near = f"{moment} >= %(start)s - {hours} AND {moment} < %(stop)s + {hours}"
+    inside = f"{moment} >= %(start)s + {hours} AND {moment} < %(stop)s - {hours}"
+    return f"{near} AND ({' OR '.join([inside, *(f'{b} >= %(start)s AND {b} < %(stop)s' for b in buckets)])})"
 
 
 # The index begins with them.
