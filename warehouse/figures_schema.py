@@ -21,67 +21,63 @@ STEP = (
 
 
 class Cells(NamedTuple):
-    """A table of figures. `columns`: "name type", in their order, as its INSERT gives them; `key`: the names of those
-    that tell its rows apart, in the order of its index."""
+    """A table of figures. `columns`: as CREATE TABLE takes them; `key`: the names of those that tell its rows apart, in
+    the order of its index."""
 
-    columns: tuple[str, ...]
+    columns: str
     key: tuple[str, ...]
 
     @property
     def values(self) -> tuple[str, ...]:
         """The names of the other columns."""
-        names = (column.split(" ")[0] for column in self.columns)
+        names = (column.split()[0] for column in self.columns.split(","))
         return tuple(name for name in names if name not in self.key)
 
     @property
     def ddl(self) -> str:
-        return f"{', '.join(self.columns)}, PRIMARY KEY ({', '.join(self.key)})"
+        return f"{self.columns}, PRIMARY KEY ({', '.join(self.key)})"
 
 
-_OF = ("bucket timestamptz NOT NULL", "extract_type text NOT NULL", "practice_id text NOT NULL")
-_FILES = "files integer NOT NULL"
+_OF = "bucket timestamptz NOT NULL, extract_type text NOT NULL, practice_id text NOT NULL"
+_LAST = "last_success timestamptz, last_failure timestamptz, last_extracted timestamptz"
 
 # `per`: all, extract, practice, both: what is not told apart is ''
 FIGURES: dict[str, Cells] = {
     "files": Cells(
-        (
-            *("grain text NOT NULL", "per text NOT NULL", *_OF, _FILES, "completed integer NOT NULL"),
-            *("failed integer NOT NULL", "pending integer NOT NULL", "processing integer NOT NULL"),
-            *("rolled_back integer NOT NULL", "superseded integer NOT NULL", "failed_live integer NOT NULL"),
-            *("recovered integer NOT NULL", "recovery_seconds double precision NOT NULL"),
-            *("rows_read bigint NOT NULL", "rows_ingested bigint NOT NULL", "rows_rejected bigint NOT NULL"),
-            *("bytes bigint NOT NULL", "last_success timestamptz", "last_failure timestamptz"),
-            "last_extracted timestamptz",
-        ),
+        f"""grain text NOT NULL, per text NOT NULL, {_OF}, files integer NOT NULL,
+        completed integer NOT NULL, failed integer NOT NULL, pending integer NOT NULL, processing integer NOT NULL,
+        rolled_back integer NOT NULL, superseded integer NOT NULL, failed_live integer NOT NULL,
+        recovered integer NOT NULL, recovery_seconds double precision NOT NULL, rows_read bigint NOT NULL,
+        rows_ingested bigint NOT NULL, rows_rejected bigint NOT NULL, bytes bigint NOT NULL, {_LAST}""",
         ("grain", "per", "extract_type", "practice_id", "bucket"),
     ),
     # of each month, so that what happened last of all time is found among few rows; `both` is looked up by day
-    "latest": Cells(
-        (
-            *("per text NOT NULL", *_OF, "last_success timestamptz", "last_failure timestamptz"),
-            "last_extracted timestamptz",
-        ),
-        ("per", "extract_type", "practice_id", "bucket"),
-    ),
+    "latest": Cells(f"per text NOT NULL, {_OF}, {_LAST}", ("per", "extract_type", "practice_id", "bucket")),
     # a run is in one state; of each extract and practice of which it has a file it is counted once
     "runs": Cells(
-        ("per text NOT NULL", *_OF, "state text NOT NULL", "runs integer NOT NULL"),
+        f"per text NOT NULL, {_OF}, state text NOT NULL, runs integer NOT NULL",
         ("per", "extract_type", "practice_id", "bucket", "state"),
     ),
     # refused by the transform, which knows no practice
     "transforms": Cells(
-        ("grain text NOT NULL", *_OF[:2], "rows_rejected bigint NOT NULL"), ("grain", "extract_type", "bucket")
+        """grain text NOT NULL, bucket timestamptz NOT NULL, extract_type text NOT NULL,
+        rows_rejected bigint NOT NULL""",
+        ("grain", "extract_type", "bucket"),
     ),
     "durations": Cells(
-        ("per text NOT NULL", *_OF, "step smallint NOT NULL", _FILES),
+        f"per text NOT NULL, {_OF}, step smallint NOT NULL, files integer NOT NULL",
         ("per", "extract_type", "practice_id", "bucket", "step"),
     ),
     # failed files that count still, by what they failed of
     "causes": Cells(
-        (*_OF[:2], "cause text NOT NULL", "told text NOT NULL", _FILES), ("cause", "extract_type", "bucket")
+        """bucket timestamptz NOT NULL, extract_type text NOT NULL, cause text NOT NULL, told text NOT NULL,
+        files integer NOT NULL""",
+        ("cause", "extract_type", "bucket"),
     ),
     "superseded": Cells(
-        (*_OF[:2], _FILES, "rows bigint NOT NULL", "bytes bigint NOT NULL"), ("extract_type", "bucket")
+        """bucket timestamptz NOT NULL, extract_type text NOT NULL, files integer NOT NULL, rows bigint NOT NULL,
+        bytes bigint NOT NULL""",
+        ("extract_type", "bucket"),
     ),
 }
 TABLES: dict[str, str] = {
