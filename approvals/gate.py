@@ -250,6 +250,8 @@ def pending(user: User, now: datetime | None = None) -> list[Request]:
     """Those on which this person may decide now."""
     roles = rights.roles_of(user)
     found = list(waiting()) if roles else []
+    if not found:
+        return []
     known, moment = counting.known_in(found, user.pk), now or timezone.now()
     return [request for request in found if may_decide(request, user, roles, moment, known)]
 
