@@ -27,9 +27,9 @@ check: .venv/ready
 	$(RUN) manage.py makemigrations --check --dry-run
 	$(RUN) manage.py check --fail-level WARNING
 
-# Three at a time also on two cores: the tests of processes wait for these.
+# Four at a time also on two cores: every second test waits, for a process or for the server.
 unit: .venv/ready
-	$(RUN) -m pytest -q -n 3 --dist worksteal -m "not browser and not proof" --ignore tests/recovery
+	$(RUN) -m pytest -q -n 4 --dist worksteal -m "not browser and not proof" --ignore tests/recovery
 
 # Apart from the others: these wait for servers of their own that start, stop and replay.
 recovery: .venv/ready
