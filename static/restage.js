@@ -35,6 +35,14 @@ setInterval(() => {
   }
 }, 30000);
 
+// Whoever is not logged in any more is asked to; the page for it is not put into a part of this one.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.serverResponse.trimStart().toLowerCase().startsWith("<!doctype html")) {
+    event.detail.shouldSwap = false;
+    if (event.detail.xhr.status < 400) location.reload();
+  }
+});
+
 // A live part rests while nobody looks, and while a table behind a chart is open or something in it has the focus.
 document.addEventListener("htmx:beforeRequest", (event) => {
   const live = event.target;

@@ -117,6 +117,12 @@ def test_plan_approve_run_and_roll_back(stack: Stack, served: str, browser: Brow
     assert operator.complaints == [c for c in operator.complaints if "422" in c]  # the form without a reason
     assert reviewer.complaints == []
 
+    desk.goto(served)
+    desk.context.clear_cookies()  # as when a login has run out
+    desk.get_by_text("As a table").first.click()
+    expect(desk.get_by_label("Password")).to_be_visible()
+    assert desk.url.startswith(f"{served}/login/")
+
 
 def test_the_way_works_without_javascript(stack: Stack, served: str, browser: Browser):
     run = stack.house.deliver("20260105", row("1"))
@@ -126,6 +132,11 @@ def test_the_way_works_without_javascript(stack: Stack, served: str, browser: Br
     page.get_by_label("Reason").fill("without scripts")
     page.get_by_role("button", name="Work out the effect").click()
     expect(page.get_by_text("Published in")).to_be_visible(timeout=60_000)
+    page.goto(served)
+    page.get_by_text("As a table").first.click()
+    page.get_by_role("link", name="Files loaded, as a table").click()
+    expect(page.get_by_role("heading", level=1, name="Files loaded")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="completed")).to_be_visible()
 
 
 def test_the_warehouse_down_is_a_page_that_says_so(stack: Stack, browser: Browser, served: str):
