@@ -128,14 +128,23 @@ def _preview_quarantine(run: Run) -> Preview:
     began, needed = monotonic(), _room(run)
     effect = _effect(run, reprocess.prepare(run.connection, known, _work(run), writer, run.progress))
     records = sum(item["records"] or 0 for item in plan.included)
-    pinned = pins.of_files(run.connection, [item["file"] for item in plan.included])
-    asks = [
+    preview = {
+        **effect,
+        "asks": _told_of_pins(run),
+        "room": asdict(needed),
+        **estimates.measured(plan, records, monotonic() - began),
+    }
+    return Preview(plan.included, list(plan.excluded), preview)
+
+
+def _told_of_pins(run: Run) -> list[str]:
+    """What whoever approves a quarantine must know: of its files this will count all the same."""
+    pinned = pins.of_files(run.connection, [item["file"] for item in run.job.plan.included])
+    return [
         f"{things(rows, 'row')} of these files will stay in staging, because the restore {job} has pinned them: let raw"
         " decide again over that restore first."
         for job, rows in pinned.items()
     ]
-    preview = {**effect, "asks": asks, "room": asdict(needed), **estimates.measured(plan, records, monotonic() - began)}
-    return Preview(plan.included, list(plan.excluded), preview)
 
 
 def _preview_rollout(run: Run) -> Preview:

@@ -87,8 +87,15 @@ def step(run: Run) -> dict[str, Any] | None:
 
 def _job_of(wave: Wave) -> Job:
     if wave.job is None:
-        raise WaveError(f"Wave {wave.number} is under way and its job is gone: what it has published is not known.")
+        raise WaveError(f"The job of wave {wave.number} is gone: what it has published is not known.")
     return wave.job
+
+
+def _published(wave: Wave) -> dict[str, Any]:
+    found: dict[str, Any] | None = _job_of(wave).outcome
+    if found is None:
+        raise WaveError(f"Wave {wave.number} has published, and its job does not say what.")
+    return found
 
 
 def _goes_on(of_wave: Job, rollout: Rollout) -> bool:
@@ -271,10 +278,10 @@ def outcome(rollout: Rollout) -> dict[str, Any]:
     tables: dict[str, dict[str, int]] = {}
     load_runs: dict[str, str] = {}
     for wave in rollout.waves.filter(state__in=Wave.PUBLISHED).select_related("job"):
-        assert wave.job is not None and wave.job.outcome is not None  # noqa: S101  it published
-        for table, counts in wave.job.outcome["tables"].items():
+        published = _published(wave)
+        for table, counts in published["tables"].items():
             so_far = tables.setdefault(table, {})
             numbers = {name: number for name, number in counts.items() if isinstance(number, int)}
             tables[table] = {name: so_far.get(name, 0) + number for name, number in numbers.items()}
-        load_runs |= {f"{wave.number}/{old}": new for old, new in wave.job.outcome["load_runs"].items()}
+        load_runs |= {f"{wave.number}/{old}": new for old, new in published["load_runs"].items()}
     return {"tables": tables, "load_runs": load_runs, "waves": rollout.waves.filter(state__in=Wave.PUBLISHED).count()}
