@@ -11,7 +11,7 @@ from warehouse.archive_holds import RemovedError
 from warehouse.archive_sources import NotThereError
 from warehouse.journal import Writer
 from warehouse.reprocess import ChangedSincePreviewError
-from warehouse.restore_classes import DamagedError, NotProvenError
+from warehouse.restore_classes import Classes, DamagedError, NotProvenError
 from warehouse.restoring import CannotRestoreError, Wish, execute
 
 STAGED = "SELECT * FROM stg.visits ORDER BY visit_id"
@@ -159,6 +159,20 @@ def test_what_has_changed_since_the_preview_is_not_restored(house: House, run):
         execute(house.connection, house.registry, Wish(kept), Writer(uuid4(), 1, "operator"), expected=seen)
     assert house.state() == before
     assert count(house, "SELECT count(*) FROM restage.pins") == 0
+
+
+def test_what_was_previewed_before_an_upgrade_is_the_same_after_it(house: House):
+    """The checksum of what was approved is kept for days, whichever version works it out again."""
+    house.connection.execute("ALTER SEQUENCE etl.load_run_files_load_run_file_id_seq RESTART WITH 101")
+    run = house.deliver("20260105", row("1"), row("2", fee="20"), row("3"))
+    house.connection.execute("UPDATE stg.visits SET load_ts = '2026-01-06 00:00:00+00'")
+    kept = archive(house, run)
+    house.connection.execute("DELETE FROM stg.visits WHERE visit_id = '1'")
+    house.connection.execute("UPDATE stg.visits SET fee = 7 WHERE visit_id = '2'")
+    seen = look(house, kept).classes["visits"]
+    assert seen.checksum == "000000004dc22743d463c116"
+    before = {name: value for name, value in seen.as_json().items() if name != "quarantined"}
+    assert Classes.from_json(before) == seen
 
 
 def test_another_declaration_since_is_noticed(house: House, run):
